@@ -78,10 +78,10 @@ class Cri:
             return False
         return all(condition.status for condition in conditions)
 
-    def network_name(self):
+    def network(self):
+        """The CNI configuration that the runtime has loaded, as its text."""
         info = self.runtime.Status(pb.StatusRequest(verbose=True)).info
-        networks = json.loads(info["cniconfig"])["Networks"]
-        return networks[-1]["Config"]["Name"]
+        return json.loads(info["cniconfig"])["Networks"][-1]["Config"]["Source"]
 
     def image(self, name):
         """The image, or None: containerd learns of an import some milliseconds later."""

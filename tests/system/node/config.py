@@ -1,6 +1,5 @@
 """The node's files: containerd's and CNI's configuration, and the runc wrapper."""
 import json
-import os
 import stat
 
 SUBNET4, GATEWAY4 = "10.88.0.0/16", "10.88.0.1"
@@ -86,14 +85,16 @@ def conflist(network):
                 "hairpinMode": True, "ipam": ipam(NETWORKS[network])}]
     if network == "noipv6":
         plugins.append({"type": "tuning", "sysctl": {"net.ipv6.conf.all.disable_ipv6": "1"}})
-    return json.dumps({"cniVersion": "1.0.0", "name": "lw-" + network, "plugins": plugins})
+    return json.dumps({"cniVersion": "1.0.0", "name": "lw", "plugins": plugins})
 
 
 def write_network(folder, network):
-    """Replaced as a whole: containerd reads the folder at each change."""
-    part = folder / ("cni." + network)
-    part.write_text(conflist(network))
-    os.rename(part, folder / "cni" / "10-lw.conflist")
+    """In place: containerd 1.6 does not look at a file that was moved into the folder.
+
+    All networks have one name, and so one list of leases: no two pods on the
+    bridge get the same address.
+    """
+    (folder / "cni" / "10-lw.conflist").write_text(conflist(network))
 
 
 def write_all(folder, network, runc):

@@ -115,7 +115,7 @@ class Node:
         """For pods made from now on."""
         self.network = network
         config.write_network(self.folder, network)
-        wait_until(lambda: self.cri.network_name() == "lw-" + network, "CNI reloaded")
+        wait_until(lambda: self.cri.network() == config.conflist(network), "CNI reloaded")
 
     # -- processes in the node --
 
