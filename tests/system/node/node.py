@@ -150,9 +150,15 @@ class Node:
         """The machine's number for a pid that the node's containerd named."""
         for group, _, _ in os.walk(self.cgroup):
             for candidate in pathlib.Path(group, "cgroup.procs").read_text().split():
-                if namespaced_pids(candidate)[-1:] == [pid]:
+                if self.node_pid(candidate) == pid:
                     return int(candidate)
         raise AssertionError("no process %d in the node" % pid)
+
+    def node_pid(self, pid):
+        """And back; a container may have a pid namespace of its own below the node's."""
+        depth = len(namespaced_pids(self.pid))
+        numbers = namespaced_pids(pid)
+        return numbers[depth - 1] if len(numbers) >= depth else None
 
 
 def accepts(path):
