@@ -1,0 +1,1 @@
+UNIT_initc_answer := initc/answer.c initc/semver.c

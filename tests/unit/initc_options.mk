@@ -1,0 +1,1 @@
+UNIT_initc_options := initc/options.c initc/semver.c

@@ -1,0 +1,1 @@
+UNIT_initc_semver := initc/semver.c
