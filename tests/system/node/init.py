@@ -54,6 +54,8 @@ def set_up_network(addresses):
         subprocess.run(["ip", "address", "add", address, "dev", "lo"], check=True)
     write("/proc/sys/net/ipv4/ip_forward", "1")
     write("/proc/sys/net/ipv6/conf/all/forwarding", "1")
+    # Or the bridge's own address is not usable for the first seconds.
+    write("/proc/sys/net/ipv6/conf/default/accept_dad", "0")
 
 
 def read(path):
