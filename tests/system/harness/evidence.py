@@ -4,6 +4,7 @@ import json
 import os
 
 from node.config import BRIDGE
+from paths import HELPERS
 
 PINS = "/sys/fs/bpf/leitwacht"
 TABLE = "leitwacht"
@@ -169,3 +170,31 @@ def node_pids(node):
 def bpf_objects(node):
     """(maps, programs, links) of the whole machine's kernel."""
     return tuple(len(bpftool(node, kind, "list") or []) for kind in ("map", "prog", "link"))
+
+
+# -- together --
+
+def link_facts(node, run):
+    """What the kernel says of the pod's pinned link, or None: id, prog_id, cgroup_id, attach_type."""
+    done = node.run(["bpftool", "--json", "link", "show", "pinned", "%s/%s" % (PINS, link_name(run.cgroup_id))],
+                    check=False)
+    if done.returncode:
+        return None
+    facts = json.loads(done.stdout)
+    return facts[0] if isinstance(facts, list) else facts
+
+
+def entries_of(node, run):
+    """Slots whose pod entry names this pod's cgroup (after uplinks' place: sandbox 32..96, cgroup_id 96..104)."""
+    wanted = run.cgroup_id.to_bytes(8, "little")
+    return [int.from_bytes(key, "little") for key, value in map_entries(node, "lw_pods").items()
+            if value[96:104] == wanted]
+
+
+def left_in_pod(node, run):
+    """What of an attach is there in a pod that still has its cgroup and its network."""
+    return {"entries": len(entries_of(node, run)), "chains": len(chains(node, run)),
+            "listeners": len(listeners(node, run)), "live link": bool(slot_of(node, run))}
+
+
+NOTHING_LEFT = {"entries": 0, "chains": 0, "listeners": 0, "live link": False}

@@ -4,7 +4,7 @@
  *
  *   probe udp ADDR PORT COUNT [PAYLOAD [INTERVAL_MS]]   unconnected datagrams
  *   probe tcp ADDR PORT [PAYLOAD]                       connect, send, read to the end
- *   probe txt ADDR PORT NAME                            one TXT question over UDP
+ *   probe txt ADDR PORT NAME [tcp]                      one TXT question, over UDP or TCP
  *
  * Exit status: 0 all sent (txt: an answer came), 1 otherwise, 2 usage.
  */
@@ -126,21 +126,38 @@ static void print_answer(const uint8_t *reply, ssize_t length, size_t question)
 	       (const char *)reply + text + 1);
 }
 
-static int ask_txt(const struct address *address, const char *name)
+/* Over TCP a message has its length in front. */
+static ssize_t exchange(int fd, int stream, uint8_t *buffer, size_t question, size_t room)
 {
-	uint8_t buffer[1500];
-	size_t question = txt_question(name, buffer);
-	int fd = socket(address->to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint8_t framed[600];
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 	ssize_t got;
 
-	if (connect(fd, (const struct sockaddr *)&address->to, address->length) != 0 ||
-	    send(fd, buffer, question, 0) < 0) {
-		printf("{\"rcode\":-1,\"text\":\"\",\"errno\":\"%s\"}\n", strerrorname_np(errno));
-		return 1;
-	}
+	framed[0] = (uint8_t)(question >> 8);
+	framed[1] = (uint8_t)question;
+	memcpy(framed + 2, buffer, question);
+	if (send(fd, stream ? framed : framed + 2, question + (stream ? 2 : 0), MSG_NOSIGNAL) < 0)
+		return -1;
 	errno = ETIMEDOUT;
-	got = poll(&wait, 1, ANSWER_MS) > 0 ? recv(fd, buffer, sizeof(buffer), 0) : -1;
+	if (poll(&wait, 1, ANSWER_MS) <= 0)
+		return -1;
+	if (!stream)
+		return recv(fd, buffer, room, 0);
+	if (recv(fd, framed, 2, MSG_WAITALL) != 2)
+		return -1;
+	got = framed[0] << 8 | framed[1];
+	return (size_t)got > room ? -1 : recv(fd, buffer, (size_t)got, MSG_WAITALL);
+}
+
+static int ask_txt(const struct address *address, const char *name, int stream)
+{
+	uint8_t buffer[1500];
+	size_t question = txt_question(name, buffer);
+	int fd = socket(address->to.ss_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	ssize_t got = -1;
+
+	if (connect(fd, (const struct sockaddr *)&address->to, address->length) == 0)
+		got = exchange(fd, stream, buffer, question, sizeof(buffer));
 	if (got < 12) {
 		printf("{\"rcode\":-1,\"text\":\"\",\"errno\":\"%s\"}\n", strerrorname_np(errno));
 		return 1;
@@ -163,6 +180,6 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "tcp"))
 		return exchange_stream(&address, argc > 4 ? argv[4] : "probe");
 	if (!strcmp(argv[1], "txt") && argc > 4)
-		return ask_txt(&address, argv[4]);
+		return ask_txt(&address, argv[4], argc > 5 && !strcmp(argv[5], "tcp"));
 	return 2;
 }
