@@ -16,7 +16,7 @@ COUNTERS = ("packets", "bytes", "uplink_packets", "uplink_bytes", "denied", "den
 # -- BPF --
 
 def bpftool(node, *argv):
-    return json.loads(node.run(["bpftool", "--json", *argv]).stdout or "null")
+    return json.loads(node.run(["bpftool", "--json", *argv]).stdout.strip() or "null")
 
 
 def hex_bytes(number, size=8):

@@ -6,6 +6,7 @@ usage: upstream.py MODE QUERY_LOG PORT ADDRESS...
   plain     A: 192.0.2.53, AAAA: 2001:db8::53, TXT _leitwacht...: NXDOMAIN
   wildcard  as plain, and every TXT, the barrier's name too: "some text"
   lying     as plain, and the barrier's name: an answer just like the agent's
+  lying:T   the same with token T
   silent    logs, and never answers
 
 Each query is one line in QUERY_LOG: "udp|tcp TYPE NAME".  Understands exactly
@@ -20,7 +21,7 @@ import threading
 TYPES = {1: "A", 16: "TXT", 28: "AAAA"}
 ADDRESSES = {"A": ipaddress.ip_address("192.0.2.53").packed, "AAAA": ipaddress.ip_address("2001:db8::53").packed}
 BARRIER = "_leitwacht.attached.local"
-LIE = b"attached version=0.1.0 token=0123456789abcdef"
+LIE = "attached version=0.1.0 token=%s"
 TTL = 60
 NXDOMAIN = 3
 
@@ -41,8 +42,10 @@ def answer_data(mode, name, kind):
         return ADDRESSES[kind]
     if kind != "TXT":
         return b""
-    text = {"lying": LIE if name == BARRIER else None, "wildcard": b"some text"}.get(mode)
-    return None if text is None else bytes([len(text)]) + text
+    mode, _, token = mode.partition(":")
+    text = {"lying": LIE % (token or "0123456789abcdef") if name == BARRIER else None,
+            "wildcard": "some text"}.get(mode)
+    return None if text is None else bytes([len(text)]) + text.encode()
 
 
 def respond(mode, query):
