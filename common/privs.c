@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <cap-ng.h>
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
@@ -73,7 +74,10 @@ int privs_become(uid_t uid, uint64_t caps)
 	error = select_caps(caps, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE);
 	if (error)
 		return error;
-	if (capng_change_id((int)uid, (int)uid, CAPNG_DROP_SUPP_GRP | CAPNG_NO_FLAG))
+	/* not capng_change_id(): it takes SETPCAP away, which privs_confine() needs in the child */
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
+		return -errno;
+	if (capng_apply(CAPNG_SELECT_CAPS) || prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
 		return -EPERM;
 	error = select_caps(caps, CAPNG_AMBIENT);
 	if (error || (caps && capng_apply(CAPNG_SELECT_AMBIENT)))

@@ -1,0 +1,47 @@
+/*
+ * The calls that the watcher has asked the gate for: a bounded table.  Few are
+ * under way at once, the others wait here.  Used by the watcher.
+ */
+#ifndef LW_EVENTS_CALLS_H
+#define LW_EVENTS_CALLS_H
+
+#include "assembly.h"
+#include "runtime.h"
+
+#define CALLS_MAX 1280		/* a Tasks/Get for each sandbox of a list, and room for events */
+#define CALLS_UNDER_WAY 16
+
+enum call_purpose {
+	CALL_FREE,
+	CALL_STARTED,		/* Containers/Get: whose task is it that has started? */
+	CALL_LIST,
+	CALL_LISTED_TASK,	/* Tasks/Get: does the listed sandbox run, and with which pid? */
+};
+
+struct call {
+	enum call_purpose purpose;
+	int sent, answered;
+	uint32_t method;
+	uint64_t number;
+	char id[CONTAINER_ID_MAX + 1];
+	struct sandbox_facts facts;	/* what is known so far */
+	struct assembly assembly;
+};
+
+struct calls {
+	struct call table[CALLS_MAX];
+	unsigned high;			/* places from here on are free */
+	unsigned waiting, under_way;
+	uint64_t last_number;
+};
+
+/* A new call, or NULL if the table is full.  id: "" or a valid one. */
+struct call *calls_add(struct calls *calls, enum call_purpose purpose, uint32_t method, const char *id);
+void calls_end(struct calls *calls, struct call *call);
+void calls_end_all(struct calls *calls);
+struct call *calls_find(struct calls *calls, uint64_t number);
+
+/* Send waiting calls, oldest first.  0, -EAGAIN when the gate does not read, or the channel's error. */
+int calls_send(struct calls *calls, const struct channel *gate, uint32_t epoch);
+
+#endif

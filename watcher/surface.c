@@ -1,0 +1,70 @@
+/*
+ * What leitwacht-watcher may do: its seccomp filters, its page (SURFACE.md) and
+ * the tests are made from this table.  It decodes what pods' authors shape, so
+ * what is left of it when it is owned must be little.
+ */
+#include <stddef.h>
+#include <sys/mman.h>
+#include "cleanup.h"
+#include "process.h"
+#include "surface.h"
+
+#define NO_ARGS { { 0, 0, 0, 0, 0 } }
+#define ON_FD(n, t) { .compare = ARG_EQ, .index = 0, .value = (n), .text = (t) }
+#define NO_ADDRESS { .compare = ARG_EQ, .index = 4, .value = 0, .text = "no address" }
+#define NOT_EXECUTABLE { .compare = ARG_MASKED_EQ, .index = 2, .mask = PROT_EXEC, .value = 0, .text = "not executable" }
+#define ONTO_FD(n, t) { .compare = ARG_EQ, .index = 1, .value = (n), .text = (t) }
+
+static const struct surface_call calls[] = {
+	{ "poll", PHASE_SERVING, "waits for its three channels", NO_ARGS },
+	{ "recvmsg", PHASE_SERVING, "new channels of the launcher", { ON_FD(FD_LAUNCHER, "the launcher's channel") } },
+	{ "recvmsg", PHASE_SERVING, "payloads of the gate", { ON_FD(FD_WATCHER_GATE, "the gate's channel") } },
+	{ "recvmsg", PHASE_SERVING, "outcomes of the attacher", { ON_FD(FD_WATCHER_ATTACHER, "the attacher's channel") } },
+	{ "sendto", PHASE_SERVING, "READY", { ON_FD(FD_LAUNCHER, "the launcher's channel"), NO_ADDRESS } },
+	{ "sendto", PHASE_SERVING, "calls and probes", { ON_FD(FD_WATCHER_GATE, "the gate's channel"), NO_ADDRESS } },
+	{ "sendto", PHASE_SERVING, "claims", { ON_FD(FD_WATCHER_ATTACHER, "the attacher's channel"), NO_ADDRESS } },
+	{ "dup3", PHASE_SERVING, "a restarted gate", { ONTO_FD(FD_WATCHER_GATE, "onto the gate's channel") } },
+	{ "dup3", PHASE_SERVING, "a restarted attacher", { ONTO_FD(FD_WATCHER_ATTACHER, "onto the attacher's channel") } },
+	{ "close", PHASE_SERVING, "a peer that is gone; a descriptor that got its fixed number", NO_ARGS },
+	{ "write", PHASE_SERVING, "log lines", { ON_FD(2, "stderr") } },
+	{ "clock_gettime", PHASE_SERVING, "deadlines, where the vdso can't answer", NO_ARGS },
+	{ "brk", PHASE_SERVING, "heap", NO_ARGS },
+	{ "mmap", PHASE_SERVING, "heap", { NOT_EXECUTABLE } },
+	{ "mremap", PHASE_SERVING, "heap", NO_ARGS },
+	{ "munmap", PHASE_SERVING, "heap", NO_ARGS },
+	{ "restart_syscall", PHASE_SERVING, "poll goes on after SIGSTOP and SIGCONT", NO_ARGS },
+	{ "exit_group", PHASE_SERVING, "the end", NO_ARGS },
+
+	{ "chdir", PHASE_STARTUP, "into the empty folder", NO_ARGS },
+	{ "chroot", PHASE_STARTUP, "the empty folder becomes its root", NO_ARGS },
+	{ "capget", PHASE_STARTUP, "reads back that no capability is left", NO_ARGS },
+	{ "capset", PHASE_STARTUP, "drops its capabilities", NO_ARGS },
+	{ "prctl", PHASE_STARTUP, "drops its bounding and ambient sets", NO_ARGS },
+	{ "getuid", PHASE_STARTUP, "reads back who it is", NO_ARGS },
+	{ "getresuid", PHASE_STARTUP, "reads back who it is", NO_ARGS },
+	{ "seccomp", PHASE_STARTUP, "the serving filter on top of this one", NO_ARGS },
+};
+
+static const struct surface_fd fds[] = {
+	{ 0, "/dev/null", "stdin", 0 },
+	{ 1, "pipe:", "stdout of the container, unused", 0 },
+	{ 2, "pipe:", "stderr of the container, log lines", 0 },
+	{ FD_LAUNCHER, "socket:", "channel to the launcher", 0 },
+	{ FD_WATCHER_GATE, "socket:", "channel to the gate", 1 },
+	{ FD_WATCHER_ATTACHER, "socket:", "channel to the attacher", 1 },
+};
+
+const struct surface watcher_surface = {
+	.process = "leitwacht-watcher",
+	.comm = "lw-watcher",
+	.uid = UID_WATCHER,
+	.chrooted = 1,
+	.reads = "protobuf and JSON payloads that the gate passes on (hostile), fixed-size messages of gate, attacher and launcher",
+	.never = "holds a containerd, BPF, cgroup or netns descriptor, names a path, makes or changes a bundle",
+	.calls = calls,
+	.call_count = ARRAY_SIZE(calls),
+	.fds = fds,
+	.fd_count = ARRAY_SIZE(fds),
+};
+
+const struct surface *const surface_tables[] = { &watcher_surface, NULL };
