@@ -4,6 +4,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
+.SECONDARY:
 SHELL := /bin/bash
 
 B := build
@@ -11,7 +12,8 @@ CC := gcc
 CLANG := clang
 PYTHON := /usr/bin/python3
 
-WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wconversion -Werror
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wconversion \
+	-Wno-missing-field-initializers -Werror
 HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 CFLAGS := -std=gnu11 -O2 -g $(WARN) $(HARDEN)
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
@@ -21,7 +23,7 @@ SANITIZE := -std=gnu11 -O1 -g $(WARN) -fsanitize=address,undefined -fno-sanitize
 COMMON := $(filter-out common/surface_%,$(wildcard common/*.c))
 LAUNCHER := $(wildcard attacher/launcher*.c)
 UNINSTALL := attacher/uninstall.c
-ATTACHER := $(filter-out $(LAUNCHER) $(UNINSTALL),$(wildcard attacher/*.c))
+ATTACHER := $(filter-out $(LAUNCHER) $(UNINSTALL) attacher/surface_tables.c,$(wildcard attacher/*.c))
 GATE := $(wildcard watcher/gate/*.c)
 WATCHER := $(wildcard watcher/*.c watcher/events/*.c)
 DNSPROXY := $(wildcard dnsproxy/*.c)
@@ -59,8 +61,8 @@ $(B)/gen/watcher/%.pb-c.c $(B)/gen/watcher/%.pb-c.h &: watcher/events/%.proto
 
 # ---- objects: folder by folder, so that no room sees another's headers -------
 INC_common := -Icommon
-INC_attacher := -Iattacher -Icommon -Ibpf -I$(B)/gen/attacher
-INC_watcher := -Iwatcher -Iwatcher/events -Icommon -I$(B)/gen/watcher
+INC_attacher := -Iattacher -Icommon -Ibpf -isystem $(B)/gen/attacher
+INC_watcher := -Iwatcher -Iwatcher/events -Icommon -isystem $(B)/gen/watcher
 INC_gate := -Iwatcher/gate -Icommon
 INC_dnsproxy := -Idnsproxy -Icommon
 
@@ -71,7 +73,7 @@ $(B)/obj/$(1)/%.o: %.c
 	$$(CC) $$(CFLAGS) $$($(2)) -MMD -MP -c $$< -o $$@
 endef
 $(eval $(call objects,common,INC_common,$(COMMON)))
-$(eval $(call objects,leitwacht,INC_attacher,$(LAUNCHER) attacher/surface_launcher.c))
+$(eval $(call objects,leitwacht,INC_attacher,$(LAUNCHER)))
 $(eval $(call objects,leitwacht-attacher,INC_attacher,$(ATTACHER)))
 $(eval $(call objects,leitwacht-uninstall,INC_attacher,$(UNINSTALL)))
 $(eval $(call objects,leitwacht-gate,INC_gate,$(GATE)))

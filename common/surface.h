@@ -28,6 +28,10 @@ struct surface_arg {
 
 #define SURFACE_ARGS 3
 
+#define ARG_IS(i, v) { ARG_EQ, i, (uint64_t)(v), 0, "argument " #i " is " #v }
+/* No bit of `mask` is set: mmap without PROT_EXEC. */
+#define ARG_LACKS(i, mask) { ARG_MASKED_EQ, i, 0, (uint64_t)(mask), "argument " #i " without " #mask }
+
 struct surface_call {
 	const char *name;
 	unsigned phases;
