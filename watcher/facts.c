@@ -70,7 +70,7 @@ static void on_workload(void *context, const char id[SANDBOX_ID_LENGTH], const c
 {
 	struct sandbox *sandbox = sandboxes_find(&((struct watcher *)context)->sandboxes, id);
 
-	if (!sandbox || sandbox->workload_seen)
+	if (!sandbox || sandbox->workload_seen || sandbox->state == SANDBOX_REFUSED)
 		return;
 	sandbox->workload_seen = 1;
 	if (strcmp(container, BARRIER_CONTAINER) != 0)

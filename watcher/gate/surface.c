@@ -41,6 +41,8 @@ static const struct surface_call calls[] = {
 	{ "capget", PHASE_STARTUP, "reads back that no capability is left", NO_ARGS },
 	{ "capset", PHASE_STARTUP, "drops its capabilities", NO_ARGS },
 	{ "prctl", PHASE_STARTUP, "drops its bounding and ambient sets", NO_ARGS },
+	{ "gettid", PHASE_STARTUP, "libcap-ng asks whose capabilities", NO_ARGS },
+	{ "openat", PHASE_STARTUP, "libcap-ng looks for /proc, which is not there", NO_ARGS },
 	{ "getuid", PHASE_STARTUP, "reads back who it is", NO_ARGS },
 	{ "getresuid", PHASE_STARTUP, "reads back who it is", NO_ARGS },
 	{ "seccomp", PHASE_STARTUP, "the serving filter on top of this one", NO_ARGS },
