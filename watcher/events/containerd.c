@@ -131,10 +131,8 @@ static void on_stream_up(struct containerd *self, uint32_t epoch, uint64_t now)
 
 static void on_stream_down(struct containerd *self, const struct msg_stream_down *down)
 {
-	if (self->phase == STREAM_NONE || down->epoch != self->epoch)
-		return;
-	log_event(LOG_WARNING, "runtime connection lost", log_int("epoch", down->epoch), log_errno(down->reason));
-	reset(self);
+	if (self->phase != STREAM_NONE && down->epoch == self->epoch)
+		reset(self);	/* the gate has said why */
 }
 
 /* -EBADMSG where the gate breaks the contract. */
