@@ -2,7 +2,8 @@
 import pytest
 
 from harness import evidence, manifests
-from harness.agent import NAME
+from harness.agent import NAME, Agent
+from node.node import Node
 
 CAPABILITIES = ["NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE", "SETUID", "SETGID", "SETPCAP", "SYS_CHROOT", "KILL", "CHOWN"]
 
@@ -33,8 +34,8 @@ def test_the_manifest_grants_exactly_the_list():
     assert security["seccompProfile"] == {"type": "RuntimeDefault"}
 
 
-def test_the_kernel_grants_the_agent_no_more(agent):
-    bits = int(agent.process("leitwacht").status["CapBnd"], 16)
+def test_the_kernel_grants_the_agent_no_more(node, upstream, make_agent):
+    bits = int(make_agent().start().process("leitwacht").status["CapBnd"], 16)
     numbers = {"CHOWN": 0, "KILL": 5, "SETGID": 6, "SETUID": 7, "SETPCAP": 8, "NET_ADMIN": 12, "SYS_CHROOT": 18,
                "SYS_PTRACE": 19, "SYS_ADMIN": 21}
     assert bits & ~sum(1 << numbers[name] for name in CAPABILITIES) == 0
@@ -48,13 +49,11 @@ def test_without_one_capability_it_does_not_start(node, upstream, make_agent, mi
     assert missing.lower() in str(error).lower(), error
 
 
-def test_pins_of_another_owner(node, upstream, make_agent):
-    node.run(["mkdir", "-m", "0700", evidence.PINS])
-    node.run(["chown", "1234:1234", evidence.PINS])
-    try:
-        assert "owner" in str(fails_to_start(make_agent()))
-    finally:
-        node.run(["rmdir", evidence.PINS])
+def test_pins_of_another_owner():
+    with Node() as fresh:
+        fresh.run(["mkdir", "-m", "0700", evidence.PINS])
+        fresh.run(["chown", "1234:1234", evidence.PINS])
+        assert "owner" in str(fails_to_start(Agent(fresh)))
 
 
 def test_node_without_cgroup2(node, upstream, make_agent):

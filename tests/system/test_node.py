@@ -45,6 +45,17 @@ def test_nothing_is_left_however_the_driver_ends(number):
     assert open("/proc/self/mounts").read() == mounts_before
 
 
+def test_what_a_killed_keeper_left_is_removed_at_the_next_start():
+    lost = Node().start()
+    folder, cgroup = lost.folder, lost.cgroup
+    os.kill(lost.keeper.pid, signal.SIGKILL)
+    lost.keeper.wait()
+    wait_until(lambda: "populated 0" in (cgroup / "cgroup.events").read_text(), "every process gone")
+    assert folder.exists()
+    with Node():
+        assert not folder.exists() and not cgroup.exists()
+
+
 def test_two_nodes_at_once(node, make_pod):
     with Node() as second:
         other = PodRun(second, manifests.runner_pod(barrier=False))

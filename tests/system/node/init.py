@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-MS_BIND, MNT_DETACH = 4096, 2
+MS_BIND, MS_REC, MS_SHARED, MNT_DETACH = 0x1000, 0x4000, 0x100000, 2
 
 
 def mount(source, target, kind, flags=0, options=""):
@@ -38,12 +38,13 @@ def set_up_mounts(folder):
         os.makedirs(name)
     # The one folder that is seen from outside too: containerd's socket is in it.
     mount(os.path.join(folder, "run"), "/run/containerd", "", MS_BIND)
+    # As systemd leaves a node's mounts: HostToContainer needs it.  The machine is
+    # not among the peers: this namespace began as a private copy.
+    mount("none", "/", "", MS_REC | MS_SHARED)
 
 
 def set_up_cgroups():
-    """This process moves to a leaf: a cgroup with processes cannot hand out controllers."""
-    os.mkdir("/sys/fs/cgroup/system")
-    write("/sys/fs/cgroup/system/cgroup.procs", "0")
+    """Whatever controllers the machine's cgroup2 has (on a hybrid machine few or none)."""
     for controller in read("/sys/fs/cgroup/cgroup.controllers").split():
         write("/sys/fs/cgroup/cgroup.subtree_control", "+" + controller)
 

@@ -8,6 +8,7 @@ init.  Mounts, network namespaces and pins live in the node's namespaces and go
 with them; what is left is the cgroup and the folder.
 """
 import ctypes
+import fcntl
 import os
 import pathlib
 import shutil
@@ -17,14 +18,21 @@ import sys
 import time
 
 PR_SET_PDEATHSIG = 1
-UNSHARE = ["unshare", "--mount", "--propagation", "private", "--net", "--pid", "--cgroup",
-           "--fork", "--kill-child=KILL", "--"]
+CLONE_NEWCGROUP = 0x02000000
+UNSHARE = ["unshare", "--mount", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child=KILL", "--"]
 
 
 def enter(cgroup):
-    """In the child: die with the keeper, and be in the cgroup before it becomes a namespace's root."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """In the child: die with the keeper; make the cgroup a namespace's root, then leave it for a leaf.
+
+    A cgroup with processes cannot hand out controllers.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     (cgroup / "cgroup.procs").write_text("0")
+    if libc.unshare(CLONE_NEWCGROUP):
+        raise OSError(ctypes.get_errno(), "unshare")
+    (cgroup / "system" / "cgroup.procs").write_text("0")
 
 
 def remove_cgroup(cgroup):
@@ -36,20 +44,33 @@ def remove_cgroup(cgroup):
         os.rmdir(path)
 
 
+def lock(folder):
+    """Held as long as this process lives: a node whose lock is free has lost its keeper."""
+    file = open(folder / "lock", "w")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def remove(folder, cgroup):
+    if cgroup.exists():
+        remove_cgroup(cgroup)
+    shutil.rmtree(folder)
+
+
 def main():
     folder, cgroup, addresses = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
+    held = lock(folder)
     os.setsid()                                   # a Ctrl-C is for the driver
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    cgroup.mkdir()
+    (cgroup / "system").mkdir(parents=True)
     init = pathlib.Path(__file__).with_name("init.py")
     child = subprocess.Popen([*UNSHARE, sys.executable, "-IS", str(init), str(folder), *addresses],
                              preexec_fn=lambda: enter(cgroup))
     sys.stdin.close()
     child.wait()
-    remove_cgroup(cgroup)
-    if not os.environ.get("LW_KEEP_NODE"):
-        shutil.rmtree(folder)
+    remove(folder, cgroup)
+    held.close()
 
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ import tempfile
 import threading
 
 from harness.cri import Cri
-from node import config, images
+from node import config, images, keeper
 from waiting import wait_until
 
 TOOLS = {"containerd": "containerd", "runc": "runc", "ctr": "containerd", "unshare": "util-linux",
          "nsenter": "util-linux", "ip": "iproute2", "nft": "nftables", "bpftool": "bpftool"}
+PREFIX = "lwn-"
 
 
 class Node:
@@ -40,8 +41,9 @@ class Node:
 
     def start(self):
         check_machine(self.path)
+        remove_stale()
         archive = images.archive()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lwn-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
         self.cgroup = cgroup2_mount() / self.folder.name
         try:
             config.write_all(self.folder, self.network, shutil.which("runc", path=self.path))
@@ -54,19 +56,20 @@ class Node:
         return self
 
     def _start_keeper(self):
-        keeper = pathlib.Path(__file__).with_name("keeper.py")
+        program = pathlib.Path(__file__).with_name("keeper.py")
         addresses = [config.SERVICE4 + "/32", config.SERVICE6 + "/128"]
-        with open(self.folder / "log" / "node.log", "ab") as log:
-            self.keeper = subprocess.Popen(
-                [sys.executable, "-IS", str(keeper), str(self.folder), str(self.cgroup), *addresses],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                env=dict(os.environ, PATH=self.path))
+        self.errors = tempfile.TemporaryFile("w+")       # outlives the folder
+        self.keeper = subprocess.Popen(
+            [sys.executable, "-IS", str(program), str(self.folder), str(self.cgroup), *addresses],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+            env=dict(os.environ, PATH=self.path))
         self.pid = self._reply()["pid"]
 
     def _reply(self):
         line = self.keeper.stdout.readline()
         if not line:
-            raise SystemExit("the test node's init ended:\n" + (self.folder / "log" / "node.log").read_text())
+            self.errors.seek(0)
+            raise SystemExit("the test node's init ended:\n" + self.errors.read())
         return json.loads(line)
 
     def _import(self, archive):
@@ -182,6 +185,17 @@ def namespaced_pids(pid):
     except FileNotFoundError:
         return []
     return [int(number) for number in line.split()[1:]]
+
+
+def remove_stale():
+    """What a node left whose keeper was killed too: its lock is free."""
+    for folder in pathlib.Path(tempfile.gettempdir()).glob(PREFIX + "*"):
+        try:
+            held = keeper.lock(folder) if (folder / "lock").exists() else None
+        except BlockingIOError:
+            continue                      # it lives
+        if held:
+            keeper.remove(folder, cgroup2_mount() / folder.name)
 
 
 def cgroup2_mount():
