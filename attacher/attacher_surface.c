@@ -80,6 +80,7 @@ static const struct surface_call calls[] = {
 	{ "fcntl", START, "" },
 	{ "lseek", START, "" },
 	{ "faccessat", START, "libbpf: kernel BTF" },
+	{ "faccessat2", START, "libbpf: kernel BTF" },
 	{ "access", START, "libbpf: kernel BTF" },
 	{ "statfs", START, "libbpf: is this a bpffs" },
 	{ "mkdir", START, "libbpf: the pins' folder, which exists" },

@@ -164,7 +164,9 @@ static void become(struct launcher *launcher, enum child_index index, const stru
 {
 	static char storage[GUARDS_MAX][80];
 	char *argv[GUARDS_MAX + 2], *environment[] = { NULL };
-	int folder = index == CHILD_ATTACHER ? launcher->pin_folder : launcher->program_folder;
+	/* moved out of the way of the fixed numbers */
+	int program = fcntl(launcher->program_folder, F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
+	int folder = index != CHILD_ATTACHER ? program : fcntl(launcher->pin_folder, F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
 	sigset_t none;
 	int error;
 
@@ -181,7 +183,7 @@ static void become(struct launcher *launcher, enum child_index index, const stru
 	if (!error && getppid() != parent)
 		error = -ESRCH;
 	if (!error) {
-		syscall(SYS_execveat, launcher->program_folder, programs[index].program, argv, environment, 0);
+		syscall(SYS_execveat, program, programs[index].program, argv, environment, 0);
 		error = -errno;
 	}
 	log_event(LOG_ERROR, "cannot start a process", log_str("program", programs[index].program), log_errno(error));

@@ -66,6 +66,7 @@ static const struct surface_call calls[] = {
 	{ "execve", SERVE, CHILD },
 	{ "access", SERVE, CHILD },
 	{ "faccessat", SERVE, CHILD },
+	{ "faccessat2", SERVE, CHILD },
 	{ "arch_prctl", SERVE, CHILD },
 	{ "fstat", SERVE, CHILD },
 	{ "futex", SERVE, CHILD },
@@ -77,6 +78,7 @@ static const struct surface_call calls[] = {
 	{ "set_robust_list", SERVE, CHILD },
 	{ "set_tid_address", SERVE, CHILD },
 	{ "statfs", SERVE, CHILD },
+	{ "fstatfs", SERVE, "for a child: libcap-ng asks whether /proc is one" },
 	{ "seccomp", SERVE, CHILD },
 	{ "chdir", SERVE, CHILD },
 	{ "chroot", SERVE, CHILD },
@@ -127,6 +129,7 @@ static const struct surface_call calls[] = {
 	{ "timerfd_settime", SERVE, CHILD },
 	{ "clock_nanosleep", SERVE, CHILD },
 	{ "madvise", SERVE, CHILD },
+	{ "memfd_create", SERVE, CHILD },
 };
 
 #define OWN_CAPS (CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_PTRACE) | CAP_BIT(CAP_SETUID) | \
