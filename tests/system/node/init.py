@@ -75,9 +75,9 @@ def spawn(machine_proc, argv, log):
     if os.fork() == 0:
         try:
             os.setsid()
+            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.write(from_child, os.readlink("self", dir_fd=machine_proc).encode())
             os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.dup2(out, 1)
             os.dup2(out, 2)
             os.closerange(3, 1024)
