@@ -2,7 +2,7 @@
 #ifndef LW_GUARD_H
 #define LW_GUARD_H
 
-#define GUARDS_MAX 32
+#define GUARDS_MAX 64
 
 struct guard {
 	const char *namespaces[GUARDS_MAX];

@@ -41,9 +41,14 @@ static int read_options(int argc, char **argv, struct guard *guard)
 	static const struct option options[] = { { "guard", required_argument, NULL, 'g' }, { 0 } };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (option != 'g' || guard_add(guard, optarg))
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option != 'g')
 			return usage();
+		if (guard_add(guard, optarg)) {
+			fprintf(stderr, "leitwacht-watcher: no namespace's name, or one too many: %s\n", optarg);
+			return usage();
+		}
+	}
 	return optind == argc && (guard->count || guard->all) ? 0 : usage();
 }
 

@@ -66,7 +66,7 @@ struct gate {
 	struct session session;
 	enum link_phase phase;
 	uint32_t epoch;
-	uint64_t retry_ns, backoff_ns, opening_deadline_ns, liveness_ns;
+	uint64_t retry_ns, backoff_ns, asked_deadline_ns, opening_deadline_ns, liveness_ns;
 	int outage_logged;
 };
 

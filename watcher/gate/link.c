@@ -14,6 +14,7 @@
 #define BACKOFF_FIRST_NS (50 * NS_PER_MS)
 #define BACKOFF_MAX_NS NS_PER_S
 #define OPENING_NS (2 * NS_PER_S)
+#define ANSWER_NS (5 * NS_PER_S)	/* of the launcher, which answers every CONNECT at once */
 #define LIVENESS_NS (3 * NS_PER_S)	/* a Version call; PINGs end in GOAWAY too_many_pings */
 
 static void retry_later(struct gate *gate, uint64_t now)
@@ -35,7 +36,11 @@ static void log_outage(struct gate *gate, const char *msg, const char *reason, i
 
 void link_connected(struct gate *gate, int fd, uint64_t now)
 {
-	if (gate->phase != LINK_ASKED || gate->watcher.fd < 0) {
+	if (gate->phase != LINK_ASKED) {
+		close(fd);	/* the late answer to a question that was asked again */
+		return;
+	}
+	if (gate->watcher.fd < 0) {
 		close(fd);
 		gate->phase = LINK_IDLE;
 		return;
@@ -94,10 +99,12 @@ static void connect_when_due(struct gate *gate, uint64_t now)
 	/* a watcher that is gone or stuck gets no new connection, so that containerd queues nothing for it */
 	if (now < gate->retry_ns || gate->watcher.fd < 0 || gate->queue.first)
 		return;
-	if (channel_send(&gate->launcher, &ask, NULL))
+	if (channel_send(&gate->launcher, &ask, NULL)) {
 		retry_later(gate, now);
-	else
-		gate->phase = LINK_ASKED;
+		return;
+	}
+	gate->phase = LINK_ASKED;
+	gate->asked_deadline_ns = now + ANSWER_NS;
 }
 
 /* A call that is late is given up; only our own Version says that containerd as a whole hangs. */
@@ -147,6 +154,8 @@ void link_tick(struct gate *gate, uint64_t now)
 {
 	if (gate->phase == LINK_IDLE)
 		connect_when_due(gate, now);
+	else if (gate->phase == LINK_ASKED && now >= gate->asked_deadline_ns)
+		retry_later(gate, now);
 	else if (gate->phase == LINK_OPENING && now >= gate->opening_deadline_ns)
 		link_down(gate, "no HTTP/2 greeting", -ETIMEDOUT, now);
 	else if (gate->phase == LINK_UP)
@@ -175,11 +184,11 @@ uint64_t link_due_ns(const struct gate *gate)
 	switch (gate->phase) {
 	case LINK_IDLE:
 		return gate->watcher.fd < 0 || gate->queue.first ? UINT64_MAX : gate->retry_ns;
+	case LINK_ASKED:
+		return gate->asked_deadline_ns;
 	case LINK_OPENING:
 		return gate->opening_deadline_ns;
-	case LINK_UP:
-		return up_due_ns(gate);
 	default:
-		return UINT64_MAX;	/* the launcher answers every CONNECT */
+		return up_due_ns(gate);
 	}
 }
