@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-AGENT = Path(__file__).resolve().parents[2] / "build" / "agent"
+AGENT = Path(os.environ.get("LEITWACHT_AGENT", Path(__file__).resolve().parents[2] / "build" / "agent"))
 PORT = 15353
 TOKEN = "0123456789abcdef"
 UID = 65013

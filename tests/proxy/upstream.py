@@ -22,7 +22,12 @@ class Upstream:
         for work in (self._udp, self._tcp):
             threading.Thread(target=work, daemon=True).start()
 
-    def _replies(self, message, tcp, source, send):
+    def _replies(self, message, tcp, source, send_now):
+        def send(reply):
+            try:
+                send_now(reply)
+            except OSError:
+                pass            # a late answer, and the other side has gone
         self.seen.append((message, tcp, source))
         for reply in self.behave(message, tcp):
             if isinstance(reply, tuple):

@@ -1,7 +1,6 @@
 /* The barrier's question and what is taken for an answer to it. */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
+#include "unit.h"
 #include "../../initc/answer.h"
 
 #define GOOD "attached version=0.1.0 token=0123456789abcdef"
@@ -15,7 +14,7 @@ struct packet {
 	size_t size;
 };
 
-static void make_query(void)
+__attribute__((constructor)) static void make_query(void)
 {
 	query_size = barrier_query(query, 0x1234);
 }
@@ -185,26 +184,5 @@ START_TEST(noise)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("initc answer");
-	TCase *tests = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_checked_fixture(tests, make_query, NULL);
-	tcase_add_test(tests, question_on_the_wire);
-	tcase_add_test(tests, attached);
-	tcase_add_test(tests, foreign_is_waited_out);
-	tcase_add_test(tests, not_yet);
-	tcase_add_test(tests, malformed);
-	tcase_add_test(tests, malformed_records);
-	tcase_add_test(tests, every_length_is_safe);
-	tcase_add_test(tests, any_single_byte_may_be_wrong);
-	tcase_add_test(tests, noise);
-	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+UNIT_MAIN("initc_answer", question_on_the_wire, attached, foreign_is_waited_out, not_yet, malformed, malformed_records,
+	  every_length_is_safe, any_single_byte_may_be_wrong, noise)

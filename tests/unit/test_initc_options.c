@@ -1,7 +1,6 @@
 /* Flags and environment of the init container. */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
+#include "unit.h"
 #include "../../initc/options.h"
 
 static struct options options;
@@ -22,7 +21,7 @@ static enum options_verdict read_words(const char *a, const char *b, const char 
 	return verdict;
 }
 
-static void clear_environment(void)
+__attribute__((constructor)) static void clear_environment(void)
 {
 	unsetenv("LEITWACHT_DEADLINE");
 	unsetenv("LEITWACHT_POLL");
@@ -104,22 +103,4 @@ START_TEST(bad_words)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("initc options");
-	TCase *tests = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_checked_fixture(tests, clear_environment, NULL);
-	tcase_add_test(tests, defaults);
-	tcase_add_test(tests, flags_beat_environment);
-	tcase_add_test(tests, weakening_is_explicit);
-	tcase_add_test(tests, seconds);
-	tcase_add_test(tests, bad_words);
-	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+UNIT_MAIN("initc_options", defaults, flags_beat_environment, weakening_is_explicit, seconds, bad_words)

@@ -1,7 +1,6 @@
 /* Versions: what is one, and which is older (semver.org's own examples). */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
+#include "unit.h"
 #include "../../initc/semver.h"
 
 static const char *const ordered[] = {
@@ -50,19 +49,4 @@ START_TEST(refuses_what_is_no_version)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("initc semver");
-	TCase *tests = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_test(tests, orders_every_pair);
-	tcase_add_test(tests, build_metadata_does_not_count);
-	tcase_add_test(tests, refuses_what_is_no_version);
-	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+UNIT_MAIN("initc_semver", orders_every_pair, build_metadata_does_not_count, refuses_what_is_no_version)
