@@ -13,7 +13,7 @@ from harness import evidence, manifests, squat
 from node.node import alive
 from waiting import wait_until
 
-DEADLINE = 3
+DEADLINE = 2
 
 
 @contextlib.contextmanager

@@ -95,7 +95,9 @@ def counts(node, run):
 
 def ruleset(node, netns=None):
     """The list of objects of `nft --json list ruleset` (of process netns's network)."""
-    return json.loads(node.run(["nft", "--json", "list", "ruleset"], netns=netns).stdout)["nftables"]
+    out = node.run(["nft", "--json", "list", "ruleset"], netns=netns).stdout
+    # After the JSON nft writes a comment with the owner's name, if the owner is an nft.
+    return json.JSONDecoder().raw_decode(out.strip())[0]["nftables"]
 
 
 def tables(node, run):

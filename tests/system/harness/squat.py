@@ -73,7 +73,7 @@ def redirect_barrier(node, run, port):
     """A nat chain in front of ours: the barrier's questions go to another port."""
     nft(node, run, """
 table ip lw_liar {
-  chain output { type nat hook output priority -200; policy accept;
+  chain output { type nat hook output priority -110; policy accept;
     ip daddr 127.53.0.53 udp dport 53 redirect to :%d
   }
 }""" % port)

@@ -173,7 +173,7 @@ def alive(pid):
     try:
         with open("/proc/%d/stat" % pid) as file:
             return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -182,7 +182,7 @@ def namespaced_pids(pid):
     try:
         with open("/proc/%s/status" % pid) as file:
             line = next(line for line in file if line.startswith("NSpid:"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
     return [int(number) for number in line.split()[1:]]
 
