@@ -108,6 +108,16 @@ $(B)/leitwacht-initc: $(INITC) $(wildcard initc/*.h) common/version.h
 include tests/Makefile.inc
 -include tests/system/Makefile.inc
 
+# ---- the two commands of README.md --------------------------------------------
+.PHONY: deps
+deps:	## install what is missing on a Debian 12 machine (as root)
+	@tests/packages
+
+.PHONY: demo
+demo: deps	## a real pod behind the barrier, on a private node, as a timeline
+	@$(MAKE) --no-print-directory -s all system-helpers
+	@$(PYTHON) -B tests/system/demo.py
+
 .PHONY: clean
 clean:	## remove build/
 	rm -rf $(B)
@@ -115,4 +125,4 @@ clean:	## remove build/
 .PHONY: help
 help:	## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile tests/Makefile.inc tests/system/Makefile.inc 2>/dev/null | \
-		sed -E 's/:.*##[[:space:]]*/\t/' | while IFS=$$'\t' read -r a b; do printf '  %-18s %s\n' "$$a" "$$b"; done
+		sed -E 's/:.*##[[:space:]]*/\t/' | while IFS=$$'\t' read -r a b; do printf '  make %-15s %s\n' "$$a" "$$b"; done

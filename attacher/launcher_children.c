@@ -234,7 +234,7 @@ static void on_exit_of(struct launcher *launcher, enum child_index index, int st
 	struct child *child = &launcher->children[index];
 	unsigned doublings;
 
-	log_event(launcher->stopping ? LOG_INFO : LOG_ERROR, "process ended", log_str("program", programs[index].program),
+	log_event(launcher->was_ready && !launcher->stopping ? LOG_ERROR : LOG_INFO, "process ended", log_str("program", programs[index].program),
 		  log_int("exit_status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 		  log_int("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
 		  log_str("signal_name", WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : ""));
@@ -260,7 +260,7 @@ void children_reap(struct launcher *launcher)
 			if (launcher->children[i].pid == pid)
 				on_exit_of(launcher, (enum child_index)i, status);
 	if (!launcher->was_ready && !launcher->stopping && !launcher->children[CHILD_ATTACHER].pid) {
-		log_event(LOG_ERROR, "leitwacht cannot start: the attacher ended before it was ready (its own line says why)");
+		log_event(LOG_INFO, "stopping: the attacher could not start, its own line says why");
 		children_stop_all(launcher);
 		_exit(1);
 	}

@@ -31,7 +31,6 @@ enum process_fd {
 	FD_ATTACHER_ZYGOTE = 5,		/* attacher: channel to the zygote */
 	FD_ATTACHER_CGROUP = 6,		/* attacher: root of the node's cgroup2 tree */
 	FD_ATTACHER_SCRATCH = 7,	/* attacher: scratch cgroup, until the self-test is done */
-	FD_ATTACHER_CONFIG = 8,		/* attacher: sealed memfd, struct start_config */
 
 	FD_GATE_WATCHER = 4,		/* gate: channel to the watcher */
 	FD_GATE_RUNTIME = 5,		/* gate: connected containerd socket, while there is one */
