@@ -45,6 +45,8 @@ static void reconcile(struct sandboxes *all, struct sandbox *sandbox, const stru
 	if (facts->found == FOUND_EVENT && sandbox->state == SANDBOX_ATTACHED && sandbox->facts.pid == facts->pid)
 		return;		/* the event of what a list has told before */
 	sandbox->facts.pid = facts->pid;
+	sandbox->facts.found = facts->found;
+	sandbox->facts.received_ns = facts->received_ns;	/* a duration counts from what made us ask */
 	sandbox->due_ns = now;
 	sandboxes_set(all, sandbox, SANDBOX_DUE);
 }

@@ -48,15 +48,16 @@ START_TEST(list_has_a_fixed_filter)
 }
 END_TEST
 
-START_TEST(subscribe_names_four_topics)
+START_TEST(subscribe_names_five_topics)
 {
-	static const char start[] = "\x0a\x29topic==\"/tasks/start\",namespace==\"k8s.io\"";
+	static const char start[] = "\x0a\x2atopic==\"/tasks/create\",namespace==\"k8s.io\"";
 	struct request r;
 
 	request_subscribe(&r);
 	ck_assert_str_eq(r.path, "/containerd.services.events.v1.Events/Subscribe");
 	ck_assert_uint_eq((size_t)r.body[3] << 8 | r.body[4], r.length - 5);
 	ck_assert_mem_eq(r.body + 5, start, sizeof(start) - 1);
+	ck_assert_ptr_nonnull(memmem(r.body, r.length, "topic==\"/tasks/start\",namespace==\"k8s.io\"", 41));
 	ck_assert_ptr_nonnull(memmem(r.body, r.length, "topic==\"/tasks/exit\",namespace==\"k8s.io\"", 40));
 	ck_assert_ptr_nonnull(memmem(r.body, r.length, "topic==\"/tasks/delete\",namespace==\"k8s.io\"", 42));
 	ck_assert_ptr_nonnull(memmem(r.body, r.length, "topic==\"/leitwacht/probe\",namespace==\"leitwacht\"", 48));
@@ -98,4 +99,4 @@ START_TEST(hostile_calls_are_refused)
 END_TEST
 
 UNIT_MAIN("gate_request", version_is_an_empty_message, get_carries_one_id, list_has_a_fixed_filter,
-	  subscribe_names_four_topics, probe_always_has_an_event, hostile_calls_are_refused)
+	  subscribe_names_five_topics, probe_always_has_an_event, hostile_calls_are_refused)

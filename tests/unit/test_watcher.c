@@ -196,6 +196,55 @@ START_TEST(an_event_becomes_a_claim)
 }
 END_TEST
 
+/* TaskCreate of the seed's sandbox. */
+static void create_event(void)
+{
+	uint8_t bytes[] = "\x12\x06k8s.io\x1a\x0d/tasks/create\x22\x62\x0a\x1c" "containerd.events.TaskCreate\x12\x42\x0a\x40" SANDBOX;
+
+	send_bytes(METHOD_EVENTS, 0, EPOCH, bytes, sizeof(bytes) - 1);
+}
+
+START_TEST(a_container_known_from_its_creation_is_claimed_at_once)
+{
+	begin("ci");
+	go_live();
+	create_event();
+	send_seed(METHOD_CONTAINER_GET, next_call(METHOD_CONTAINER_GET), "get-sandbox");
+	send_end(watcher.containerd.calls.last_number, METHOD_CONTAINER_GET, 0);
+	nothing(&attacher);	/* it may be without a network yet */
+	start_event();
+	nothing(&gate);
+	expect_start();
+	answer(OUTCOME_LIVE, 0);
+}
+END_TEST
+
+START_TEST(a_start_before_the_creations_answer_waits_for_it)
+{
+	uint64_t call;
+
+	begin("ci");
+	go_live();
+	create_event();
+	call = next_call(METHOD_CONTAINER_GET);
+	start_event();
+	nothing(&gate);
+	send_seed(METHOD_CONTAINER_GET, call, "get-sandbox");
+	expect_start();
+}
+END_TEST
+
+/* A malformed answer at the creation does not swallow the start. */
+START_TEST(a_bad_answer_at_the_creation_is_asked_for_again)
+{
+	begin("ci");
+	go_live();
+	create_event();
+	send_bytes(METHOD_CONTAINER_GET, next_call(METHOD_CONTAINER_GET), EPOCH, (const uint8_t *)"\xff\xff", 2);
+	attach();
+}
+END_TEST
+
 START_TEST(nothing_is_listed_before_the_probe_is_back)
 {
 	uint64_t nonce;
@@ -538,7 +587,9 @@ START_TEST(guards)
 }
 END_TEST
 
-UNIT_MAIN("watcher", an_event_becomes_a_claim, nothing_is_listed_before_the_probe_is_back, events_before_the_probe_count,
+UNIT_MAIN("watcher", an_event_becomes_a_claim, a_container_known_from_its_creation_is_claimed_at_once,
+	  a_start_before_the_creations_answer_waits_for_it, a_bad_answer_at_the_creation_is_asked_for_again,
+	  nothing_is_listed_before_the_probe_is_back, events_before_the_probe_count,
 	  what_runs_is_found_by_the_list, another_namespace_is_never_touched,
 	  a_failed_attach_is_repeated_more_and_more_slowly, a_lost_answer_is_asked_for_again, refused_is_final, gone_is_forgotten,
 	  another_runtime_is_refused, an_end_is_told_once_and_forgotten_by_the_next_list, what_a_list_misses_is_ended,

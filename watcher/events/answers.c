@@ -17,7 +17,7 @@ static void malformed(struct containerd *self, const struct call *call, uint64_t
 		  log_int("method", call->method), log_int("bytes", call->assembly.length));
 	if (call->purpose == CALL_STARTED)
 		containerd_list_soon(self, now);
-	else
+	else if (call->purpose != CALL_CREATED)
 		self->list_result = LIST_PARTIAL;
 }
 
@@ -44,37 +44,56 @@ static int sandbox_facts(const struct container *container, struct sandbox_facts
 	return 0;
 }
 
-static int report_workload(struct containerd *self, const struct container *container)
+static int workload_facts(const struct container *container, struct known *known)
 {
 	struct spec spec;
 
 	if (container_spec(container, &spec) || strlen(spec.sandbox) != SANDBOX_ID_LENGTH || !sandbox_id_valid(spec.sandbox))
 		return -1;
-	self->sink->workload(self->sink->context, spec.sandbox, container->name);
+	memcpy(known->facts.id, spec.sandbox, sizeof(known->facts.id));
+	strcpy(known->name, container->name);
 	return 0;
 }
 
-/* A task has started: of a sandbox, of a pod's container, or of nothing that is ours. */
-static void on_started(struct containerd *self, struct call *call, uint64_t now)
+static int read_known(struct containerd *self, const struct call *call, struct container *container, struct known *known)
+{
+	*known = (struct known){ .kind = KNOWN_FOREIGN };
+	if (container_open(call->assembly.bytes, call->assembly.length, container) || strcmp(container->id, call->id) != 0)
+		return -1;
+	strcpy(known->container, container->id);
+	if (container->kind == CONTAINER_OTHER || !self->sink->guarded(self->sink->context, container->namespace))
+		return 0;
+	known->kind = container->kind == CONTAINER_SANDBOX ? KNOWN_SANDBOX : KNOWN_WORKLOAD;
+	return known->kind == KNOWN_SANDBOX ? sandbox_facts(container, &known->facts) : workload_facts(container, known);
+}
+
+void answers_report(struct containerd *self, const struct known *known, uint32_t pid, uint64_t received_ns, uint64_t now)
+{
+	struct sandbox_facts facts = known->facts;
+
+	if (known->kind == KNOWN_WORKLOAD)
+		self->sink->workload(self->sink->context, known->facts.id, known->name);
+	if (known->kind != KNOWN_SANDBOX)
+		return;
+	facts.pid = pid;
+	facts.received_ns = received_ns;
+	self->sink->running(self->sink->context, &facts, now);
+}
+
+/* A sandbox, a pod's container, or nothing that is ours; its task has started, or will. */
+static void on_container(struct containerd *self, struct call *call, uint64_t now)
 {
 	struct container container;
-	int error = container_open(call->assembly.bytes, call->assembly.length, &container);
+	struct known known;
+	int error = read_known(self, call, &container, &known);
 
-	if (error || strcmp(container.id, call->id) != 0) {
-		container_close(&container);
-		malformed(self, call, now);
-		return;
-	}
-	if (container.kind == CONTAINER_OTHER || !self->sink->guarded(self->sink->context, container.namespace)) {
-		container_close(&container);
-		return;
-	}
-	error = container.kind == CONTAINER_SANDBOX ? sandbox_facts(&container, &call->facts) : report_workload(self, &container);
 	container_close(&container);
 	if (error)
 		malformed(self, call, now);
-	else if (container.kind == CONTAINER_SANDBOX)
-		self->sink->running(self->sink->context, &call->facts, now);
+	else if (call->purpose == CALL_STARTED)
+		answers_report(self, &known, call->facts.pid, call->facts.received_ns, now);
+	else
+		known_put(&self->known, &known);
 }
 
 /* The list says that the sandbox exists; its task says whether it runs. */
@@ -134,8 +153,8 @@ void answers_message(struct containerd *self, struct call *call, const struct ms
 	call->answered = 1;
 	if (call->purpose == CALL_LIST)
 		on_listed(self, call, chunk, now);
-	else if (first && call->purpose == CALL_STARTED)
-		on_started(self, call, now);
+	else if (first && call->method == METHOD_CONTAINER_GET)
+		on_container(self, call, now);
 	else if (first)
 		on_listed_task(self, call, now);
 }
@@ -152,7 +171,7 @@ static void lost(struct containerd *self, const struct call *call, int32_t grpc_
 /* NOT_FOUND is an answer: the container, or its task, is gone. */
 void answers_end(struct containerd *self, struct call *call, int32_t grpc_status, uint64_t now)
 {
-	if (call->purpose == CALL_LIST ? grpc_status == GRPC_OK : call->answered)
+	if (call->purpose == CALL_CREATED || (call->purpose == CALL_LIST ? grpc_status == GRPC_OK : call->answered))
 		return;
 	if (grpc_status != GRPC_NOT_FOUND || call->purpose == CALL_LIST)
 		lost(self, call, grpc_status, now);

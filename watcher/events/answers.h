@@ -7,6 +7,9 @@
 /* A whole message of a call is in its assembly. */
 void answers_message(struct containerd *self, struct call *call, const struct msg_chunk *chunk, uint64_t now);
 
+/* The task of a known container has started. */
+void answers_report(struct containerd *self, const struct known *known, uint32_t pid, uint64_t received_ns, uint64_t now);
+
 /* The call is over; the caller frees it. */
 void answers_end(struct containerd *self, struct call *call, int32_t grpc_status, uint64_t now);
 

@@ -53,12 +53,18 @@ struct call *calls_find(struct calls *calls, uint64_t number)
 	return NULL;
 }
 
-/* An event's call goes before a list's: a pod waits for it. */
+struct call *calls_find_created(struct calls *calls, const char *id)
+{
+	for (unsigned i = 0; i < calls->high; i++)
+		if (calls->table[i].purpose == CALL_CREATED && !strcmp(calls->table[i].id, id))
+			return &calls->table[i];
+	return NULL;
+}
+
+/* In the order of enum call_purpose: a pod waits for what an event brought. */
 static int goes_before(const struct call *a, const struct call *b)
 {
-	if ((a->purpose == CALL_STARTED) != (b->purpose == CALL_STARTED))
-		return a->purpose == CALL_STARTED;
-	return a->number < b->number;
+	return a->purpose != b->purpose ? a->purpose < b->purpose : a->number < b->number;
 }
 
 static struct call *next_waiting(struct calls *calls)

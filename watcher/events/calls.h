@@ -14,6 +14,7 @@
 enum call_purpose {
 	CALL_FREE,
 	CALL_STARTED,		/* Containers/Get: whose task is it that has started? */
+	CALL_CREATED,		/* the same, before it starts */
 	CALL_LIST,
 	CALL_LISTED_TASK,	/* Tasks/Get: does the listed sandbox run, and with which pid? */
 };
@@ -40,6 +41,8 @@ struct call *calls_add(struct calls *calls, enum call_purpose purpose, uint32_t 
 void calls_end(struct calls *calls, struct call *call);
 void calls_end_all(struct calls *calls);
 struct call *calls_find(struct calls *calls, uint64_t number);
+/* The call that looks at this container because its task was created, or NULL. */
+struct call *calls_find_created(struct calls *calls, const char *id);
 
 /* Send waiting calls, oldest first.  0, -EAGAIN when the gate does not read, or the channel's error. */
 int calls_send(struct calls *calls, const struct channel *gate, uint32_t epoch);

@@ -30,6 +30,7 @@ static void reset(struct containerd *self)
 	self->phase = STREAM_NONE;
 	calls_end_all(&self->calls);
 	assembly_drop(&self->events);
+	known_clear(&self->known);
 	self->list_open = 0;
 	self->list_ns = UINT64_MAX;
 	self->probe_ns = UINT64_MAX;
@@ -84,10 +85,25 @@ static void on_probe_back(struct containerd *self, uint64_t nonce, uint64_t now)
 	list_start(self);
 }
 
+/* Look at its container while the runtime still prepares it: containerd takes a millisecond and more to answer. */
+static void on_task_create(struct containerd *self, const struct event *event)
+{
+	calls_add(&self->calls, CALL_CREATED, METHOD_CONTAINER_GET, event->container);	/* without a place: asked at its start */
+}
+
 static void on_task_start(struct containerd *self, const struct event *event, uint64_t received_ns, uint64_t now)
 {
-	struct call *call = calls_add(&self->calls, CALL_STARTED, METHOD_CONTAINER_GET, event->container);
+	const struct known *known = known_take(&self->known, event->container);
+	struct call *call = calls_find_created(&self->calls, event->container);
 
+	if (known) {
+		answers_report(self, known, event->pid, received_ns, now);
+		return;
+	}
+	if (call && !call->answered)
+		call->purpose = CALL_STARTED;	/* asked already */
+	else
+		call = calls_add(&self->calls, CALL_STARTED, METHOD_CONTAINER_GET, event->container);
 	if (!call) {
 		log_event(LOG_ERROR, "too many calls wait, an event is left to the next list",
 			  log_str("container", event->container));
@@ -109,6 +125,8 @@ static void on_event(struct containerd *self, const struct msg_chunk *chunk, uin
 	}
 	if (event.kind == EVENT_PROBE)
 		on_probe_back(self, event.nonce, now);
+	else if (event.kind == EVENT_TASK_CREATE)
+		on_task_create(self, &event);
 	else if (event.kind == EVENT_TASK_START)
 		on_task_start(self, &event, chunk->received_ns, now);
 	else if (event.kind == EVENT_TASK_END && strlen(event.container) == SANDBOX_ID_LENGTH)
@@ -170,7 +188,7 @@ static void on_call_end(struct containerd *self, const struct msg_call_end *end,
 	answers_end(self, call, end->grpc_status, now);
 	purpose = call->purpose;
 	calls_end(&self->calls, call);
-	if (purpose != CALL_STARTED && !--self->list_open)
+	if ((purpose == CALL_LIST || purpose == CALL_LISTED_TASK) && !--self->list_open)
 		list_finish(self, now);
 }
 

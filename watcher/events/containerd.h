@@ -7,6 +7,7 @@
 #define LW_EVENTS_CONTAINERD_H
 
 #include "calls.h"
+#include "known.h"
 #include "runtime.h"
 
 enum stream_phase {
@@ -23,6 +24,7 @@ struct containerd {
 	uint32_t epoch;
 	struct assembly events;
 	struct calls calls;
+	struct known_ring known;
 	int blocked;
 
 	uint64_t nonce, probe_ns, probe_wait_ns, up_ns;

@@ -31,6 +31,19 @@ static int take_id(struct event *out, const char *id)
 	return 0;
 }
 
+static int parse_create(const Lw__Any *any, struct event *out)
+{
+	Lw__TaskCreate *create = lw__task_create__unpack(&budget_allocator, any->value.len, any->value.data);
+	int error;
+
+	if (!create)
+		return -EBADMSG;
+	error = take_id(out, create->container_id);
+	out->kind = EVENT_TASK_CREATE;
+	lw__task_create__free_unpacked(create, &budget_allocator);
+	return error;
+}
+
 static int parse_start(const Lw__Any *any, struct event *out)
 {
 	Lw__TaskStart *start = lw__task_start__unpack(&budget_allocator, any->value.len, any->value.data);
@@ -89,6 +102,7 @@ static const struct event_row {
 	const char *namespace, *topic, *type;
 	int (*parse)(const Lw__Any *any, struct event *out);
 } event_rows[] = {
+	{ NAMESPACE_KUBERNETES, "/tasks/create", "containerd.events.TaskCreate", parse_create },
 	{ NAMESPACE_KUBERNETES, "/tasks/start", "containerd.events.TaskStart", parse_start },
 	{ NAMESPACE_KUBERNETES, "/tasks/exit", "containerd.events.TaskExit", parse_exit },
 	{ NAMESPACE_KUBERNETES, "/tasks/delete", "containerd.events.TaskDelete", parse_delete },

@@ -11,6 +11,7 @@
 #define EVENT_ID_MAX 76
 
 enum event_kind {
+	EVENT_TASK_CREATE,	/* about to start: time to look at its container */
 	EVENT_TASK_START,
 	EVENT_TASK_END,		/* exit or delete of a container's own process, not of an exec */
 	EVENT_PROBE,		/* our own, with `nonce` */

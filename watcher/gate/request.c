@@ -16,6 +16,7 @@
 #define PREFIX_LENGTH 5
 
 static const char *const filters[] = {
+	"topic==\"/tasks/create\",namespace==\"" NAMESPACE_KUBERNETES "\"",
 	"topic==\"/tasks/start\",namespace==\"" NAMESPACE_KUBERNETES "\"",
 	"topic==\"/tasks/exit\",namespace==\"" NAMESPACE_KUBERNETES "\"",
 	"topic==\"/tasks/delete\",namespace==\"" NAMESPACE_KUBERNETES "\"",

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REQUEST_MAX 384		/* the longest is Subscribe's, with its four filters */
+#define REQUEST_MAX 384		/* the longest is Subscribe's, with its five filters */
 
 struct request {
 	const char *path;		/* HTTP/2 :path, one of a handful of literals */
@@ -19,7 +19,7 @@ struct request {
 	uint8_t body[REQUEST_MAX];	/* with gRPC's five-byte prefix */
 };
 
-/* The subscription: tasks' starts, exits and deletes of Kubernetes' namespace, and our probe. */
+/* The subscription: tasks' creations, starts, exits and deletes of Kubernetes' namespace, and our probe. */
 void request_subscribe(struct request *request);
 
 /* Publish the probe event that carries `nonce`, under a namespace and topic of our own. */
