@@ -125,6 +125,10 @@ static void none(struct proxy *p, const struct msg_upstream_none *m)
 	struct server *s = &p->upstreams.server[m->server];
 
 	s->asking[kind] = 0;
+	if (m->error == -EAGAIN) {	/* asked too often: who waits goes on waiting, the next ask comes in a while */
+		s->asked_ns[kind] = p->now;
+		return;
+	}
 	s->refused_until[kind] = p->now + REFUSED_NS;
 	upstream_failed(p, m->server, "no socket", m->error);
 	relay_sockets(p, kind, m->server, m->error ? m->error : -EIO);

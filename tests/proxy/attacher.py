@@ -120,6 +120,7 @@ class Proxy:
         self.servers = list(servers)
         self.asks = []
         self.refuse = set()     # (kind, server) that get UPSTREAM_NONE
+        self.too_often = 0      # so many asks get "not so often"
         made = listeners()
         self.channel, self.pid, self.pidfd = zygote.spawn(slot, made)
         for s in made:
@@ -147,6 +148,10 @@ class Proxy:
         self.asks.append((time.monotonic(), kind, server))
         if (kind, server) in self.refuse:
             send(self.channel, header(NONE) + struct.pack("=iBB2x", -101, kind, server))
+            return
+        if self.too_often:
+            self.too_often -= 1
+            send(self.channel, header(NONE) + struct.pack("=iBB2x", -11, kind, server))
             return
         made = self._sockets(kind, server)
         send(self.channel, header(UDP if kind == 1 else TCP) + struct.pack("=B7x", server), [s.fileno() for s in made])

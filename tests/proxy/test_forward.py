@@ -152,6 +152,14 @@ def test_no_sockets(zygote, upstream, send):
     assert made.end()
 
 
+@pytest.mark.parametrize("send", [ask, ask_tcp])
+def test_asked_too_often_only_waits(proxy, send):
+    proxy.too_often = 2
+    begin = time.monotonic()
+    assert send(query("example.com")).an == 1
+    assert 0.4 < time.monotonic() - begin < 1 and len(proxy.asks) == 3
+
+
 def test_no_servers(zygote):
     made = Proxy(zygote, []).live()
     assert ask(query("example.com")).rcode == dns.SERVFAIL

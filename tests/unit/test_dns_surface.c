@@ -74,7 +74,7 @@ START_TEST(child_must_not)
 		CALL(dup2, 9, 4), CALL(dup3, 9, 4, 0), CALL(fcntl, 4, F_DUPFD, 10), CALL(fcntl, 4, F_DUPFD_CLOEXEC, 10),
 		CALL(fcntl, 4, F_SETFL, 0), CALL(close_range, 3, 7, 0), CALL(ioctl, 4, 0x8902, BAD),
 		CALL(sendmsg, FD_PROXY_ATTACHER, BAD, 0), CALL(sendmsg, FD_PROXY_TCP4, BAD, 0), CALL(sendmsg, 9, BAD, 0),
-		CALL(sendmsg, HIGH(4), BAD, 0), CALL(sendmmsg, 4, BAD, 1, 0), CALL(sendmmsg, 9, BAD, 1, 0),
+		CALL(sendmsg, HIGH(4), BAD, 0), CALL(sendmmsg, 4, BAD, 1, 0), CALL(recvmmsg, 9, BAD, 1, 0, 0), CALL(sendmmsg, 9, BAD, 1, 0),
 		CALL(sendto, 9, BAD, 1, 0, BAD, 16), CALL(sendto, 4, BAD, 1, 0, BAD, 16), CALL(sendto, 9, BAD, 1, 0, HIGH(0), 16),
 		CALL(write, 9, BAD, 1), CALL(write, 1, BAD, 1), CALL(writev, 2, BAD, 1), CALL(read, 3, BAD, 1),
 		CALL(sendfile, 9, 9, 0, 1), CALL(splice, 9, 0, 9, 0, 1, 0), CALL(io_uring_setup, 1, BAD),
@@ -96,7 +96,7 @@ END_TEST
 START_TEST(child_may)
 {
 	static const struct probe probes[] = {
-		CALL(recvmsg, 4, BAD, 0), CALL(recvmmsg, 9, BAD, 1, 0, 0), CALL(recvfrom, 9, BAD, 1, 0, 0, 0),
+		CALL(recvmsg, 4, BAD, 0), CALL(recvfrom, 9, BAD, 1, 0, 0, 0),
 		CALL(sendmsg, FD_PROXY_UDP4, BAD, 0), CALL(sendmsg, FD_PROXY_UDP6, BAD, 0), CALL(sendto, 9, BAD, 1, 0, 0, 0),
 		CALL(sendto, 3, BAD, 1, 0, 0, 0), CALL(accept4, 5, BAD, BAD, 0), CALL(accept4, 7, BAD, BAD, 0),
 		CALL(setsockopt, 9, IPPROTO_TCP, TCP_NODELAY, BAD, 4), CALL(close, 8), CALL(close, 9), CALL(close, 15),
