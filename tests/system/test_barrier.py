@@ -104,7 +104,7 @@ def test_liar_with_someone_elses_drop_of_the_canary_port(node, make_pod, obstacl
                 assert "control" in shut(run)
         else:
             squat.nft(node, run, "table inet other { chain o { type filter hook output priority 0; "
-                                 "udp dport %d drop } }" % evidence.CANARY_PORT)
+                                 "udp dport %d drop; }; }" % evidence.CANARY_PORT)
             assert "control" in shut(run)
 
 

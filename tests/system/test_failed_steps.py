@@ -36,10 +36,10 @@ def fails(node, agent, run):
 
 def is_gone(node, run):
     """After the pod: no pin, no entry of its cgroup."""
-    name, cgroup_id = evidence.link_name(run.cgroup_id), run.cgroup_id.to_bytes(8, "little")
+    name, cgroup_id = evidence.link_name(run.cgroup_id), run.cgroup_id
     run.remove()
     wait_until(lambda: name not in evidence.link_pins(node), "the pin of the removed pod gone", timeout=30)
-    assert not [v for v in evidence.map_entries(node, "lw_pods").values() if v[96:104] == cgroup_id]
+    assert evidence.entries_with(node, cgroup_id) == []
 
 
 def works_again(make_pod):

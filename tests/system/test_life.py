@@ -6,6 +6,7 @@ import signal
 
 from harness import evidence, manifests
 from node.config import SERVICE4
+from node.node import alive
 from services import SINK_PORT
 from waiting import wait_until
 
@@ -97,10 +98,10 @@ def test_pod_without_the_init_container(node, sink, agent, make_pod):
 
 
 def test_namespace_not_guarded_is_untouched(node, agent, upstream, make_pod):
-    pins = evidence.link_pins(node)
     run = passed(make_pod(barrier=False, namespace="default"))
     passed(make_pod())                                  # later than run: its event came before
-    assert len(evidence.link_pins(node)) == len(pins) + 1
+    assert evidence.link_facts(node, run) is None
+    assert evidence.entries_of(node, run) == []
     assert evidence.attached(node, run) == []
     assert evidence.tables(node, run) == []
     assert evidence.listeners(node, run) == []
@@ -109,14 +110,15 @@ def test_namespace_not_guarded_is_untouched(node, agent, upstream, make_pod):
 
 
 def test_pod_removed_leaves_nothing(node, agent, make_pod):
-    pins, processes = evidence.link_pins(node), len(agent.processes())
     run = passed(make_pod())
-    entries = len(evidence.map_entries(node, "lw_pods"))
-    assert len(agent.processes()) == processes + 1
+    pin, slot, cgroup_id = evidence.link_name(run.cgroup_id), evidence.slot_of(node, run), run.cgroup_id
+    proxy = agent.process("lw-dns-%d" % slot)
+    assert pin in evidence.link_pins(node) and evidence.pod_entry(node, slot)
     run.remove()
-    wait_until(lambda: evidence.link_pins(node) == pins, "the pin gone", timeout=30)
-    wait_until(lambda: len(evidence.map_entries(node, "lw_pods")) == entries - 1, "the entry gone", timeout=30)
-    wait_until(lambda: len(agent.processes()) == processes, "the proxy gone", timeout=30)
+    wait_until(lambda: not alive(proxy.pid), "the proxy gone", timeout=30)
+    wait_until(lambda: pin not in evidence.link_pins(node), "the pin gone", timeout=30)
+    assert evidence.entries_with(node, cgroup_id) == []
+    assert slot.to_bytes(8, "little") not in evidence.map_entries(node, "lw_count")
 
 
 def test_agents_log_is_json_lines_with_the_contracts_keys(agent, node, make_pod):

@@ -187,8 +187,12 @@ def link_facts(node, run):
 
 
 def entries_of(node, run):
-    """Slots whose pod entry names this pod's cgroup (after uplinks' place: sandbox 32..96, cgroup_id 96..104)."""
-    wanted = run.cgroup_id.to_bytes(8, "little")
+    return entries_with(node, run.cgroup_id)
+
+
+def entries_with(node, cgroup_id):
+    """Slots whose pod entry names this cgroup (struct lw_pod: sandbox at 32, cgroup_id at 96)."""
+    wanted = cgroup_id.to_bytes(8, "little")
     return [int.from_bytes(key, "little") for key, value in map_entries(node, "lw_pods").items()
             if value[96:104] == wanted]
 
