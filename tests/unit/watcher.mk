@@ -11,3 +11,5 @@ UNIT_assembly := watcher/events/assembly.c
 UNIT_watcher := $(filter-out watcher/main.c,$(wildcard watcher/*.c watcher/events/*.c)) $(CONTAINERD_PB) \
 	common/channel.c common/message.c common/log.c
 LIBS_UNIT_watcher := -lprotobuf-c -ljansson
+UNIT_gate := $(filter-out watcher/gate/main.c,$(wildcard watcher/gate/*.c)) common/channel.c common/message.c common/log.c
+LIBS_UNIT_gate := -lnghttp2

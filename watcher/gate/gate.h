@@ -87,6 +87,7 @@ int gate_on_end(struct gate *gate, const struct stream *stream, int32_t grpc_sta
 void link_connected(struct gate *gate, int fd, uint64_t now);
 void link_connect_failed(struct gate *gate, int error, uint64_t now);
 void link_down(struct gate *gate, const char *reason, int error, uint64_t now);
+void link_serve(struct gate *gate, int readable, uint64_t now);
 void link_tick(struct gate *gate, uint64_t now);
 uint64_t link_due_ns(const struct gate *gate);
 

@@ -62,7 +62,7 @@ void link_connect_failed(struct gate *gate, int error, uint64_t now)
 int gate_on_greeting(struct gate *gate)
 {
 	struct msg_stream_up up = MESSAGE(STREAM_UP, stream_up);
-	uint64_t now = clock_ns();
+	uint64_t now = gate->session.now;
 
 	if (gate->phase != LINK_OPENING)
 		return 0;
@@ -90,6 +90,17 @@ void link_down(struct gate *gate, const char *reason, int error, uint64_t now)
 	if (was_up && gate->watcher.fd >= 0)
 		queue_send(&gate->queue, &gate->watcher, &down, now);	/* its failure is seen by the next poll */
 	retry_later(gate, now);
+}
+
+/* Read if there is something, send what waits. */
+void link_serve(struct gate *gate, int readable, uint64_t now)
+{
+	int error = readable ? session_read(gate, FD_GATE_RUNTIME, now) : 0;
+
+	if (!error)
+		error = session_write(&gate->session, FD_GATE_RUNTIME);
+	if (error)
+		link_down(gate, error == -ENOBUFS ? "watcher does not read" : "connection ended", error, now);
 }
 
 static void connect_when_due(struct gate *gate, uint64_t now)

@@ -49,16 +49,6 @@ static int timeout_ms(uint64_t due, uint64_t now)
 	return (int)((due - now + NS_PER_MS - 1) / NS_PER_MS);
 }
 
-static void serve_runtime(struct gate *gate, short ready, uint64_t now)
-{
-	int error = ready ? session_read(gate, FD_GATE_RUNTIME, now) : 0;
-
-	if (!error)
-		error = session_write(&gate->session, FD_GATE_RUNTIME);
-	if (error)
-		link_down(gate, error == -ENOBUFS ? "watcher does not read" : "connection ended", error, now);
-}
-
 static void serve_once(struct gate *gate)
 {
 	int open = gate->phase >= LINK_OPENING;
@@ -79,7 +69,7 @@ static void serve_once(struct gate *gate)
 	link_tick(gate, now);
 	/* last, so that what the others asked for goes out in this turn */
 	if (gate->phase >= LINK_OPENING)
-		serve_runtime(gate, open ? polls[2].revents : 0, now);
+		link_serve(gate, open && polls[2].revents, now);
 }
 
 int main(void)
