@@ -1,6 +1,8 @@
 /*
- * The child's seccomp filter, ready made.  filter_build() runs at the zygote's
- * start, before anything hostile is read; filter_enter() in each child.
+ * Seccomp filters ready made.  filter_build() runs at the zygote's start,
+ * before anything hostile is read, and lets a process of its own do the work:
+ * libseccomp would leave the heap in pieces, and each child would pay for that
+ * with private pages.  filter_enter() runs in the zygote and in each child.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -9,12 +11,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "cleanup.h"
-#include "surface.h"
-#include "zygote.h"
-
-extern const struct surface proxy_surface;
+#include "filter.h"
 
 static int load(int fd, struct sock_fprog *program)
 {
@@ -28,18 +28,25 @@ static int load(int fd, struct sock_fprog *program)
 	program->filter = malloc(size);
 	if (!program->filter)
 		return -ENOMEM;
-	return pread(fd, program->filter, size, 0) == (ssize_t)size ? 0 : -EIO;
+	return size && pread(fd, program->filter, size, 0) == (ssize_t)size ? 0 : -EIO;
 }
 
-int filter_build(struct sock_fprog *program)
+int filter_build(const struct surface *surface, enum surface_phase phase, struct sock_fprog *program)
 {
 	autoclose fd = memfd_create("filter", MFD_CLOEXEC);
-	int error;
+	int status;
+	pid_t pid;
 
 	if (fd < 0)
 		return -errno;
-	error = surface_export(&proxy_surface, PHASE_SERVING, fd);
-	return error ? error : load(fd, program);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		_exit(surface_export(surface, phase, fd) ? 1 : 0);
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return status ? -EINVAL : load(fd, program);
 }
 
 int filter_enter(const struct sock_fprog *program)

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include "cleanup.h"
 #include "process.h"
-#include "surface.h"
+#include "filter.h"
 
 #define SERVE PHASE_SERVING
 #define START PHASE_STARTUP
@@ -84,10 +84,6 @@ static const struct surface_call zygote_calls[] = {
 	{ "getuid", START, "read back", { { 0 } } },
 	{ "getresuid", START, "read back", { { 0 } } },
 	{ "openat", START, "libcap-ng looks for /proc, which the empty root has not", { { 0 } } },
-	{ "newfstatat", START, "size of the child's filter", { { 0 } } },
-	{ "memfd_create", START, "the child's filter, built once", { { 0 } } },
-	{ "write", START, "the child's filter, built once", { { 0 } } },
-	{ "pread64", START, "the child's filter, built once", { { 0 } } },
 };
 
 static const struct surface_call proxy_calls[] = { PROXY_CALLS };

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "channel.h"
 #include "cleanup.h"
+#include "filter.h"
 #include "log.h"
 #include "proxy.h"
 #include "zygote.h"

@@ -39,6 +39,7 @@ static void end_on_signals(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 
+	signal(SIGPIPE, SIG_IGN);	/* the exit status says it all, also when nobody reads the line */
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 }

@@ -61,12 +61,22 @@ class Zygote:
         theirs.close()
         os.close(write_end)
         self.log = []
-        self.reader = threading.Thread(target=self._read_log, args=(os.fdopen(read_end),), daemon=True)
+        self.stop, self.go = os.pipe()
+        self.pipe = os.fdopen(read_end)
+        self.reader = threading.Thread(target=self._read_log, daemon=True)
         self.reader.start()
 
-    def _read_log(self, pipe):
-        for line in pipe:
+    def _read_log(self):
+        while select.select([self.pipe, self.stop], [], [])[0] == [self.pipe]:
+            line = self.pipe.readline()
+            if not line:
+                return
             self.log.append(line.rstrip())
+
+    def stop_reading(self):
+        os.close(self.go)
+        self.reader.join(5)
+        self.pipe.close()
 
     def spawn(self, slot, listeners, families=3):
         """(channel, pid, pidfd) of a new child; listeners are udp4, tcp4, udp6, tcp6."""
@@ -91,10 +101,26 @@ class Zygote:
         return self.process.returncode
 
 
-def listeners():
+class Plug:
+    """What stands where there is no listener."""
+
+    def __init__(self):
+        self.fd = os.eventfd(0)
+
+    def fileno(self):
+        return self.fd
+
+    def close(self):
+        os.close(self.fd)
+
+
+def listeners(families=3, port=PORT):
     """udp4, tcp4, udp6, tcp6 on the wildcard addresses, as the attacher makes them."""
     made = []
-    for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+    for bit, family, any_address in ((1, socket.AF_INET, "0.0.0.0"), (2, socket.AF_INET6, "::")):
+        if not families & bit:
+            made += [Plug(), Plug()]
+            continue
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             s = socket.socket(family, kind)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,7 +131,7 @@ def listeners():
                     s.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
                 else:
                     s.setsockopt(socket.IPPROTO_IP, socket.IP_PKTINFO if hasattr(socket, "IP_PKTINFO") else 8, 1)
-            s.bind((any_address, PORT))
+            s.bind((any_address, port))
             if kind == socket.SOCK_STREAM:
                 s.listen(128)
             s.setblocking(False)
@@ -116,13 +142,13 @@ def listeners():
 class Proxy:
     """One child with its own channel; answers its UPSTREAM_ASK with sockets to `servers` [(address, port)]."""
 
-    def __init__(self, zygote, servers=(), slot=1):
+    def __init__(self, zygote, servers=(), slot=1, families=3, port=PORT):
         self.servers = list(servers)
         self.asks = []
         self.refuse = set()     # (kind, server) that get UPSTREAM_NONE
         self.too_often = 0      # so many asks get "not so often"
-        made = listeners()
-        self.channel, self.pid, self.pidfd = zygote.spawn(slot, made)
+        made = listeners(families, port)
+        self.channel, self.pid, self.pidfd = zygote.spawn(slot, made, families)
         for s in made:
             s.close()
         assert receive(self.channel)[0] == HELLO

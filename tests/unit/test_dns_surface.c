@@ -11,13 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "process.h"
-#include "surface.h"
 #include "unit.h"
-#include "../../dnsproxy/zygote.h"
+#include "../../dnsproxy/filter.h"
 
-extern const struct surface zygote_surface, proxy_surface;
-
-static struct sock_fprog child_filter;
+static struct sock_fprog child_filter, zygote_filter;
 
 #define BAD 1L		/* a bad pointer: a call that is let through gives EFAULT */
 #define HIGH(n) ((1L << 32) | (n))	/* the kernel sees n, a careless filter something else */
@@ -39,7 +36,7 @@ static int allowed(const struct probe *p, int as_child)
 	ck_assert_int_ge(pid, 0);
 	if (!pid) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		if (as_child ? filter_enter(&child_filter) : surface_enter(&zygote_surface, PHASE_SERVING))
+		if (filter_enter(as_child ? &child_filter : &zygote_filter))
 			_exit(99);
 		syscall(p->number, p->args[0], p->args[1], p->args[2], p->args[3], p->args[4], p->args[5]);
 		syscall(SYS_exit_group, 0);
@@ -52,10 +49,12 @@ static int allowed(const struct probe *p, int as_child)
 static void all(const struct probe *probes, size_t count, int as_child, int want)
 {
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);	/* no core for a death that is wanted */
-	ck_assert_int_eq(filter_build(&child_filter), 0);
+	ck_assert_int_eq(filter_build(&proxy_surface, PHASE_SERVING, &child_filter), 0);
+	ck_assert_int_eq(filter_build(&zygote_surface, PHASE_SERVING, &zygote_filter), 0);
 	for (size_t i = 0; i < count; i++)
 		ck_assert_msg(allowed(&probes[i], as_child) == want, "%s: %s", probes[i].what, want ? "denied" : "allowed");
 	free(child_filter.filter);
+	free(zygote_filter.filter);
 }
 
 START_TEST(child_must_not)
