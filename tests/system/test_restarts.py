@@ -107,12 +107,31 @@ def test_containerd_killed_under_the_agent(node, sink, agent, make_pod):
     assert resolves(running)
 
 
-def test_sandbox_started_while_containerd_was_hung_for_the_gate(node, agent, make_pod):
-    """The gate stopped, and with it the stream: the pod is found by a later list."""
+def test_slow_gate_is_in_time(node, agent, make_pod):
     agent.signal("lw-gate", signal.SIGSTOP)
     run = make_pod(deadline=20)
     run.make_sandbox()
     agent.signal("lw-gate", signal.SIGCONT)
+    assert run.run_init(), run[manifests.BARRIER].lines()
+
+
+def test_event_lost_with_the_gate(node, agent, make_pod):
+    """The gate dies with the event unread: the pod is found by the list after the next subscription."""
+    agent.signal("lw-gate", signal.SIGSTOP)
+    run = make_pod(deadline=10)
+    run.make_sandbox()
+    agent.signal("lw-gate", signal.SIGKILL)
+    assert run.run_init(), run[manifests.BARRIER].lines()
+
+
+def test_event_lost_with_containerd(node, agent, make_pod):
+    """containerd dies before it could deliver: found by the list after the reconnect."""
+    agent.signal("lw-gate", signal.SIGSTOP)
+    run = make_pod(deadline=20)
+    run.make_sandbox()
+    node.stop_containerd(signal.SIGKILL)
+    agent.signal("lw-gate", signal.SIGCONT)
+    node.start_containerd()
     assert run.run_init(), run[manifests.BARRIER].lines()
 
 
