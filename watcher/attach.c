@@ -11,6 +11,7 @@
 #include "watcher.h"
 
 #define ASKED_MAX 16
+#define ASKED_AGAIN_MAX 4	/* reconciles leave the places to pods that wait behind their barrier */
 #define ANSWER_WAIT_NS (10 * NS_PER_S)	/* the attacher answers in milliseconds; lost answers are asked for again */
 #define RETRY_FIRST_NS (250 * NS_PER_MS)
 #define RETRY_MAX_NS (5 * NS_PER_S)
@@ -65,6 +66,7 @@ static void on_refused(struct sandboxes *all, struct sandbox *sandbox, const str
 static void on_attached(struct sandboxes *all, struct sandbox *sandbox)
 {
 	sandbox->retry_wait_ns = 0;
+	sandbox->attached = 1;
 	sandboxes_set(all, sandbox, SANDBOX_ATTACHED);
 }
 
@@ -129,6 +131,11 @@ static int send_end(const struct watcher *watcher, const struct sandbox *sandbox
 	return channel_send(&watcher->attacher, &m, NULL);
 }
 
+static unsigned asked_bound(const struct sandbox *sandbox)
+{
+	return sandbox->attached ? ASKED_AGAIN_MAX : ASKED_MAX;
+}
+
 /* 0, or the channel's error: the rest waits for POLLOUT or for a new channel. */
 static int serve_sandbox(struct watcher *watcher, struct sandbox *sandbox, uint64_t now)
 {
@@ -143,7 +150,7 @@ static int serve_sandbox(struct watcher *watcher, struct sandbox *sandbox, uint6
 		return error;
 	if (sandbox->state == SANDBOX_ASKED)
 		retry_later(all, sandbox, now);
-	if (sandbox->state != SANDBOX_DUE || sandbox->due_ns > now || all->asked >= ASKED_MAX)
+	if (sandbox->state != SANDBOX_DUE || sandbox->due_ns > now || all->asked >= asked_bound(sandbox))
 		return 0;
 	error = send_start(watcher, sandbox);
 	if (error)
@@ -160,9 +167,10 @@ void attach_tick(struct watcher *watcher, uint64_t now)
 
 	if (watcher->attacher.fd < 0)
 		return;
-	for (unsigned i = 0; i < all->high && !error; i++)
-		if (all->table[i].state != SANDBOX_FREE)
-			error = serve_sandbox(watcher, &all->table[i], now);
+	for (int again = 0; again <= 1; again++)	/* first those that were never attached */
+		for (unsigned i = 0; i < all->high && !error; i++)
+			if (all->table[i].state != SANDBOX_FREE && all->table[i].attached == again)
+				error = serve_sandbox(watcher, &all->table[i], now);
 	watcher->attacher_blocked = error == -EAGAIN;
 }
 
@@ -175,7 +183,7 @@ uint64_t attach_due_ns(const struct watcher *watcher)
 		return due;
 	for (unsigned i = 0; i < all->high; i++) {
 		const struct sandbox *sandbox = &all->table[i];
-		int timed = sandbox->state == SANDBOX_ASKED || (sandbox->state == SANDBOX_DUE && all->asked < ASKED_MAX);
+		int timed = sandbox->state == SANDBOX_ASKED || (sandbox->state == SANDBOX_DUE && all->asked < asked_bound(sandbox));
 
 		if (timed && sandbox->due_ns < due)
 			due = sandbox->due_ns;

@@ -19,7 +19,7 @@ enum sandbox_state {
 
 struct sandbox {
 	enum sandbox_state state;
-	int told;		/* "attached" was logged for this agent run */
+	int attached;		/* was attached before: asked again by a reconcile, nothing waits for it */
 	int end_due;		/* an END is to be sent */
 	int workload_seen;	/* the pod's first container was looked at, or began before we listened */
 	uint32_t listed;	/* number of the last list that had it */
