@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define ANSWER_MS 2000
@@ -48,6 +49,17 @@ static int parse_address(const char *text, const char *port, struct address *out
 	return -1;
 }
 
+/* A socket whose connect, send and receive end after ANSWER_MS. */
+static int timed_socket(int family, int type)
+{
+	struct timeval limit = { .tv_sec = ANSWER_MS / 1000, .tv_usec = ANSWER_MS % 1000 * 1000 };
+	int fd = socket(family, type | SOCK_CLOEXEC, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
 static void sleep_ms(int ms)
 {
 	if (ms > 0)
@@ -58,7 +70,7 @@ static void sleep_ms(int ms)
 static int send_datagrams(const struct address *address, int count, const char *payload, int interval)
 {
 	int sent = 0, failed = 0, last = 0;
-	int fd = socket(address->to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = timed_socket(address->to.ss_family, SOCK_DGRAM);
 
 	for (int i = 0; i < count; i++) {
 		if (sendto(fd, payload, strlen(payload), 0, (const struct sockaddr *)&address->to,
@@ -80,7 +92,7 @@ static int exchange_stream(const struct address *address, const char *payload)
 {
 	char buffer[4096];
 	ssize_t got, total = 0;
-	int fd = socket(address->to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = timed_socket(address->to.ss_family, SOCK_STREAM);
 
 	if (connect(fd, (const struct sockaddr *)&address->to, address->length) != 0 ||
 	    send(fd, payload, strlen(payload), MSG_NOSIGNAL) < 0) {
@@ -153,7 +165,7 @@ static int ask_txt(const struct address *address, const char *name, int stream)
 {
 	uint8_t buffer[1500];
 	size_t question = txt_question(name, buffer);
-	int fd = socket(address->to.ss_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	int fd = timed_socket(address->to.ss_family, stream ? SOCK_STREAM : SOCK_DGRAM);
 	ssize_t got = -1;
 
 	if (connect(fd, (const struct sockaddr *)&address->to, address->length) == 0)
