@@ -1,11 +1,10 @@
 """A subscriber of our own to the runtime's /tasks/start events, beside the agent's gate.
 
-It tells when the runtime says that a task started (the envelope's time), when
-that reached a subscriber, and it starts the floor's rounds: at the moment at
-which the agent would begin, so that both compete with the same things.
+It tells when the runtime says that a task started (the envelope's time), and
+it starts the floor's rounds: at the moment at which the agent would begin, so
+that both compete with the same things.
 """
 import threading
-import time
 
 import grpc
 
@@ -15,13 +14,12 @@ VARINT, BYTES = 0, 2
 
 
 class Start:
-    """One task's start: wall-clock times in seconds."""
+    """One task's start; stamped: when the shim saw it, in seconds of the wall clock."""
 
     def __init__(self, envelope):
         fields = decode(envelope)
         stamp, task = decode(fields[1]), decode(decode(fields[4])[2])
         self.stamped = stamp[1] + stamp.get(2, 0) / 1e9
-        self.arrived = time.time()
         self.container, self.pid = task[1].decode(), task[2]
 
 

@@ -4,7 +4,9 @@ Pods come one after the other and each is gone before the next.  One guarded
 pod stays all the time: the kernel patches its own code at the machine's first
 link and first hook of a kind, and no pair shall pay for that.
 """
+import contextlib
 import datetime
+import os
 import re
 import sys
 import time
@@ -20,6 +22,23 @@ from waiting import wait_until
 STAGES = ("verify", "entry", "link", "nft", "listen", "proxy", "readback")
 WARM_UP = 2
 WAITED = re.compile(r"waited_ms=(\d+)")
+
+
+@contextlib.contextmanager
+def out_of_the_way():
+    """This process's threads, which hear of the same events, run only where nobody else wants to.
+
+    On a small machine the agent would else wait for its own measurer.
+    """
+    def everyone(policy):
+        for thread in os.listdir("/proc/self/task"):
+            with contextlib.suppress(ProcessLookupError):      # it ended meanwhile
+                os.sched_setscheduler(int(thread), policy, os.sched_param(0))
+    everyone(os.SCHED_IDLE)
+    try:
+        yield
+    finally:
+        everyone(os.SCHED_OTHER)
 
 
 class Bench:
@@ -54,7 +73,9 @@ class Bench:
     def _guarded(self, name):
         run = PodRun(self.node, manifests.runner_pod(name=name))
         try:
-            run.make_sandbox()
+            with out_of_the_way():
+                run.make_sandbox()
+                self.agent.wait_said("attached", sandbox=run.sandbox)
             if not run.run_init():
                 raise SystemExit("bench: the barrier of %s did not open:\n%s"
                                  % (name, "\n".join(run[manifests.BARRIER].lines())))
@@ -63,13 +84,12 @@ class Bench:
             run.remove()
 
     def _sample(self, run):
-        entry = self.agent.wait_said("attached", sandbox=run.sandbox)[0]
+        entry = self.agent.said("attached", sandbox=run.sandbox)[0]
         start = wait_until(lambda: self.starts.seen.get(run.sandbox), "our subscriber saw the sandbox start")
         said = datetime.datetime.fromisoformat(entry["time"]).timestamp()
         sample = {stage: entry[stage + "_ms"] for stage in STAGES}
         sample["receipt_to_live"] = entry["duration_ms"]
         sample["event_lag"] = (said - start.stamped) * 1000 - entry["duration_ms"]
-        sample["event_lag_bench"] = (start.arrived - start.stamped) * 1000
         sample["sandbox"] = (run.times["sandbox runs"] - run.times["sandbox asked for"]) * 1000
         sample["waited"] = int(WAITED.search("\n".join(run[manifests.BARRIER].lines())).group(1))
         sample["by_event"] = entry["found"] == "event"
