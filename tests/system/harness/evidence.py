@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import re
 
 from node.config import BRIDGE
 from paths import HELPERS
@@ -96,8 +97,8 @@ def counts(node, run):
 def ruleset(node, netns=None):
     """The list of objects of `nft --json list ruleset` (of process netns's network)."""
     out = node.run(["nft", "--json", "list", "ruleset"], netns=netns).stdout
-    # After the JSON nft writes a comment with the owner's name, if the owner is an nft.
-    return json.JSONDecoder().raw_decode(out.strip())[0]["nftables"]
+    # nft writes a comment into its JSON where a table's owner is an nft that lives.
+    return json.loads(re.sub(r"# progname \S+", "", out))["nftables"]
 
 
 def tables(node, run):
