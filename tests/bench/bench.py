@@ -52,8 +52,9 @@ def stage_figures(figures, agent, floor):
     for stage in OWN_STAGES:
         figures.add("attach.%s_vs_floor.p50" % stage, percentile([s[stage] for s in agent], 50) /
                     percentile([s[stage] for s in floor], 50), "times")
-    figures.add("attach.attacher_vs_floor.p50", percentile(map(own, agent), 50) / percentile(map(own, floor), 50),
-                "times", 2.0)
+    for label, percent, goal in (("min", 0, None), ("p50", 50, 2.0)):
+        figures.add("attach.attacher_vs_floor." + label, percentile(map(own, agent), percent) /
+                    percentile(map(own, floor), percent), "times", goal)
 
 
 def road_figures(figures, agent):

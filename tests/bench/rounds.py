@@ -24,21 +24,15 @@ WARM_UP = 2
 WAITED = re.compile(r"waited_ms=(\d+)")
 
 
-@contextlib.contextmanager
-def out_of_the_way():
-    """This process's threads, which hear of the same events, run only where nobody else wants to.
+def stand_back():
+    """From now on this process runs only where nobody else wants to.
 
-    On a small machine the agent would else wait for its own measurer.
+    It hears of the same events at the same time: on a small machine agent and
+    floor would else wait for their own measurer.
     """
-    def everyone(policy):
-        for thread in os.listdir("/proc/self/task"):
-            with contextlib.suppress(ProcessLookupError):      # it ended meanwhile
-                os.sched_setscheduler(int(thread), policy, os.sched_param(0))
-    everyone(os.SCHED_IDLE)
-    try:
-        yield
-    finally:
-        everyone(os.SCHED_OTHER)
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(ProcessLookupError):      # it ended meanwhile
+            os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
 
 
 class Bench:
@@ -57,6 +51,7 @@ class Bench:
         self.resident = PodRun(self.node, manifests.runner_pod(name="resident"))
         if not self.resident.start():
             raise SystemExit("bench: a first pod was not attached:\n" + "\n".join(self.agent.container.lines()[-20:]))
+        stand_back()
         for number in range(WARM_UP):
             self.pair("warm-up-%d" % number)
         return self
@@ -73,9 +68,7 @@ class Bench:
     def _guarded(self, name):
         run = PodRun(self.node, manifests.runner_pod(name=name))
         try:
-            with out_of_the_way():
-                run.make_sandbox()
-                self.agent.wait_said("attached", sandbox=run.sandbox)
+            run.make_sandbox()
             if not run.run_init():
                 raise SystemExit("bench: the barrier of %s did not open:\n%s"
                                  % (name, "\n".join(run[manifests.BARRIER].lines())))
@@ -84,7 +77,7 @@ class Bench:
             run.remove()
 
     def _sample(self, run):
-        entry = self.agent.said("attached", sandbox=run.sandbox)[0]
+        entry = self.agent.wait_said("attached", sandbox=run.sandbox)[0]
         start = wait_until(lambda: self.starts.seen.get(run.sandbox), "our subscriber saw the sandbox start")
         said = datetime.datetime.fromisoformat(entry["time"]).timestamp()
         sample = {stage: entry[stage + "_ms"] for stage in STAGES}
