@@ -11,9 +11,12 @@
 #include <unistd.h>
 #include "adopt.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "log.h"
 #include "op_bpf.h"
 #include "op_cgroup.h"
+
+#define CLAIM_PATIENCE (90 * NS_PER_S)	/* three of the watcher's reconciles */
 
 int adopt_lock(void)
 {
@@ -116,9 +119,22 @@ void adopt_look(struct attacher *attacher, struct pod *pod)
 	}
 }
 
+/* Adopted, but no START came for it since we are ready: its kept socket would pin a netns that may be dead. */
+static int unclaimed(const struct attacher *attacher, const struct pod *pod)
+{
+	return pod->state == POD_HELD && pod->events_fd < 0 && pod->owner_fd >= 0 &&
+	       clock_ns() - attacher->ready_ns > CLAIM_PATIENCE;
+}
+
 void adopt_sweep(struct attacher *attacher)
 {
-	for (unsigned i = 0; i < PODS_MAX; i++)
-		if (attacher->pods[i].state != POD_FREE)
-			adopt_look(attacher, &attacher->pods[i]);
+	for (unsigned i = 0; i < PODS_MAX; i++) {
+		struct pod *pod = &attacher->pods[i];
+
+		if (pod->state == POD_FREE)
+			continue;
+		adopt_look(attacher, pod);
+		if (unclaimed(attacher, pod))
+			pod_leave_netns(attacher, pod);
+	}
 }

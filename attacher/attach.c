@@ -15,6 +15,7 @@
 #include "attach_steps.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "dispatch.h"
 #include "log.h"
 #include "op_bpf.h"
 #include "op_cgroup.h"
@@ -45,6 +46,14 @@ static void answer(struct attacher *attacher, const char *sandbox, const struct 
 	error = channel_send(&attacher->watcher, &started, NULL);
 	if (error && error != -EPIPE)
 		log_event(LOG_WARNING, "watcher does not read: an answer is lost", log_errno(error));
+}
+
+static void retry_later(struct pod *pod)
+{
+	unsigned doublings = pod->failures < RETRY_DOUBLINGS ? pod->failures : RETRY_DOUBLINGS;
+
+	pod->failures++;
+	pod->due_ns = clock_ns() + (RETRY_FIRST << doublings);
 }
 
 /* ---- START ------------------------------------------------------------------- */
@@ -98,7 +107,11 @@ static int settled(struct attacher *attacher, struct pod *pod, const struct msg_
 	}
 	log_event(LOG_ERROR, "a live pod failed its read-back, attaching again", log_str("what", what), log_errno(error),
 		  log_bytes("sandbox", start->sandbox, SANDBOX_ID_LENGTH));
-	return 0;
+	pod_drop_proxy(attacher, pod);		/* it holds the port: the next attempt comes when it has ended */
+	pod->state = POD_HELD;
+	pod->reply_wanted = 1;
+	retry_later(pod);
+	return 1;
 }
 
 static void prepare(struct attacher *attacher, struct pod *pod, const struct msg_start *start, const struct claim *claim)
@@ -161,6 +174,9 @@ void attach_start(struct attacher *attacher, const struct msg_start *start, int 
 		  log_bytes("sandbox", start->sandbox, SANDBOX_ID_LENGTH));
 	if (reply_wanted)
 		answer(attacher, start->sandbox, NULL, outcome_of(error), STAGE_VERIFY, error);
+	pod = pod_by_sandbox(attacher, start->sandbox);
+	if (pod && pod->state == POD_HELD && outcome_of(error) == OUTCOME_FAILED)
+		retry_later(pod);
 }
 
 /* ---- LIVE, or not -------------------------------------------------------------- */
@@ -219,11 +235,13 @@ void attach_finish(struct attacher *attacher, struct pod *pod)
 }
 
 /* A first attach that failed leaves its link denying and frees the entry last; an earlier one's stay. */
-static void undo(struct attacher *attacher, struct pod *pod)
+static void undo(struct attacher *attacher, struct pod *pod, enum attach_stage stage)
 {
 	if (pod->made_table && pod->owner_fd >= 0) {
 		op_nft_delete(pod->owner_fd);
 		pod_leave_netns(attacher, pod);
+	} else if (stage == STAGE_NFT || stage == STAGE_READBACK) {
+		pod_leave_netns(attacher, pod);		/* an older owner socket that may be of no use: the next attempt adopts */
 	} else {
 		pod_drop_proxy(attacher, pod);
 	}
@@ -236,21 +254,13 @@ static void undo(struct attacher *attacher, struct pod *pod)
 	pod->first = 0;
 }
 
-static void retry_later(struct pod *pod)
-{
-	unsigned doublings = pod->failures < RETRY_DOUBLINGS ? pod->failures : RETRY_DOUBLINGS;
-
-	pod->failures++;
-	pod->due_ns = clock_ns() + (RETRY_FIRST << doublings);
-}
-
 void attach_fail(struct attacher *attacher, struct pod *pod, enum attach_stage stage, int error, const char *what)
 {
 	int reply_wanted = pod->reply_wanted;
 
 	log_event(LOG_ERROR, "attach failed, the barrier stays shut", log_str("stage", stage_names[stage]),
 		  log_str("what", what), log_errno(error), log_bytes("sandbox", pod->sandbox, SANDBOX_ID_LENGTH));
-	undo(attacher, pod);
+	undo(attacher, pod, stage);
 	pod->reply_wanted = 0;
 	if (reply_wanted)
 		answer(attacher, pod->sandbox, pod, OUTCOME_FAILED, stage, error);	/* the watcher repeats START */
@@ -277,11 +287,13 @@ void attach_due(struct attacher *attacher, struct pod *pod)
 
 	pod->due_ns = 0;
 	if (pod->state == POD_SPAWNING) {
+		attacher->zygote_silence += pod->proxy_pidfd < 0;
+		dispatch_check_zygote(attacher);
 		attach_fail(attacher, pod, STAGE_PROXY, -ETIMEDOUT, "hello");
 		return;
 	}
 	memcpy(start.sandbox, pod->sandbox, SANDBOX_ID_LENGTH);
 	start.pid = pod->pid;
 	start.bundle = LW_BUNDLE_AUDIT_ALL;
-	attach_start(attacher, &start, 0);
+	attach_start(attacher, &start, pod->reply_wanted);
 }

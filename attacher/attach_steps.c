@@ -86,6 +86,8 @@ static int build_table(struct pod *pod)
 	}
 	if (!pod->entry.uplinks[0])
 		error = op_netns_uplinks(pod->entry.uplinks);
+	if (!error && !pod->entry.uplinks[0])
+		error = -ENETDOWN;	/* no uplink rule could be built, and an uplink may come later */
 	if (!error)
 		error = op_bpf_put_pod(pod->slot, &pod->entry);
 	return error ? error : op_nft_build(pod->owner_fd, pod->entry.uplinks);
@@ -127,12 +129,15 @@ static int step_spawn(struct attacher *attacher, struct pod *pod)
 		return error;
 	pod->proxy.fd = ends[0];
 	spawn.slot = pod->slot;
+	spawn.attempt = ++pod->attempt;
 	spawn.families = 1U | (pod->listeners[LISTEN_UDP6] >= 0 ? 2U : 0U);
 	fds[0] = ends[1];
 	for (int i = 0; i < LISTENERS; i++)
 		fds[1 + i] = pod->listeners[i] >= 0 ? pod->listeners[i] : attacher->plug_fd;
 	error = channel_send(&attacher->zygote, &spawn, fds);
 	drop_fd(&ends[1]);
+	if (error == -EAGAIN)
+		attacher->zygote_silence++;
 	return error ? error : pod_watch(attacher, pod->proxy.fd, EPOLLIN, WATCH_PROXY, pod);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "adopt.h"
@@ -30,6 +31,7 @@
 #define EVENTS 64
 #define SWEEP (1 * NS_PER_S)		/* a cgroup's removal raises no event: looking costs a pread a pod */
 #define IDLE_MS 1000
+#define LAUNCHER_SEND_BYTES (2 << 20)
 #define EXIT_CANNOT_START 71		/* EX_OSERR: the launcher doesn't try again at the first start */
 
 static struct attacher self = {
@@ -61,12 +63,15 @@ static void must_pass_selftest(void)
 static void start(void)
 {
 	struct msg_ready ready = MESSAGE(READY, ready);
+	int bytes = LAUNCHER_SEND_BYTES;
 
 	must(privs_settle(getppid()), "no_new_privs");
 	prctl(PR_SET_NAME, "lw-attacher");
 	must(surface_enter(&attacher_surface, PHASE_STARTUP), "seccomp filter (start-up)");
 	self.plug_fd = op_upstream_plug();
 	self.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	/* the end of many pods at once: none of its FORGETs may be lost */
+	setsockopt(FD_LAUNCHER, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
 	must(self.plug_fd < 0 || self.epoll_fd < 0 ? -EMFILE : 0, "descriptors");
 	must(op_netns_remember(), "own network namespace");
 	must(adopt_lock(), "the node's lock: another attacher, or leitwacht-uninstall, holds it");
@@ -74,9 +79,11 @@ static void start(void)
 	must_pass_selftest();
 	must(adopt_links(&self), "adopting pinned links");
 	must(dispatch_start(&self), "configuration from the launcher");
+	must(dispatch_await_zygote(&self), "the zygote (leitwacht-dnsproxy) does not come up");
 	must(surface_enter(&attacher_surface, PHASE_SERVING), "seccomp filter (serving)");
 	must(channel_send(&self.launcher, &ready, NULL), "ready");
 	self.launcher.state = ST_READY;
+	self.ready_ns = clock_ns();
 }
 
 static void watch_peers(void)

@@ -4,7 +4,9 @@
  */
 #define _GNU_SOURCE
 #include <linux/bpf.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -32,7 +34,7 @@ static const struct surface_call calls[] = {
 
 	/* looking at a claim */
 	{ "pidfd_open", SERVE, "hold the claimed process" },
-	{ "openat", SERVE, "/proc/PID/cgroup, cgroup.events" },
+	{ "openat", SERVE, "/proc/PID/cgroup, cgroup.events; read only", { ARG_LACKS(2, O_WRONLY | O_RDWR | O_CREAT) } },
 	{ "openat2", SERVE, "the pod cgroup, beneath the cgroup2 root" },
 	{ "newfstatat", SERVE, "inode numbers of cgroup and netns" },
 	{ "read", SERVE, "/proc/PID/cgroup" },
@@ -40,7 +42,8 @@ static const struct surface_call calls[] = {
 	{ "poll", SERVE, "is a pidfd's process alive" },
 
 	/* sockets: netlink and listeners in the pod, upstreams in our own network */
-	{ "socket", SERVE, "nftables, links", { ARG_IS(0, AF_NETLINK) } },
+	{ "socket", SERVE, "a pod's nftables", { ARG_IS(0, AF_NETLINK), ARG_IS(2, NETLINK_NETFILTER) } },
+	{ "socket", SERVE, "a pod's interfaces", { ARG_IS(0, AF_NETLINK), ARG_IS(2, NETLINK_ROUTE) } },
 	{ "socket", SERVE, "listeners, upstreams", { ARG_IS(0, AF_INET) } },
 	{ "socket", SERVE, "listeners, upstreams", { ARG_IS(0, AF_INET6) } },
 	{ "socketpair", SERVE, "a proxy's channel", { ARG_IS(0, AF_UNIX) } },
@@ -50,11 +53,13 @@ static const struct surface_call calls[] = {
 	{ "setsockopt", SERVE, "IP_PKTINFO, V6ONLY, REUSEADDR, receive time-out" },
 	{ "getsockopt", SERVE, "read-back of listeners" },
 	{ "getsockname", SERVE, "read-back of listeners, netlink port" },
-	{ "sendto", SERVE, "messages, netlink; connected sockets only", { ARG_IS(4, 0) } },
+	{ "sendto", SERVE, "messages, netlink", { ARG_IS(4, 0) } },
 	{ "recvfrom", SERVE, "netlink" },
 	{ "sendmsg", SERVE, "messages with descriptors" },
 	{ "recvmsg", SERVE, "messages" },
-	{ "dup3", SERVE, "a restarted peer's channel onto its fixed number" },
+	{ "dup3", SERVE, "a restarted watcher's channel, or a plug", { ARG_IS(1, FD_ATTACHER_WATCHER) } },
+	{ "dup3", SERVE, "a restarted zygote's channel, or a plug", { ARG_IS(1, FD_ATTACHER_ZYGOTE) } },
+	{ "dup3", START, "the plug onto the scratch cgroup's number", { ARG_IS(1, FD_ATTACHER_SCRATCH) } },
 
 	/* a process's daily needs */
 	{ "epoll_wait", SERVE, "the loop" },

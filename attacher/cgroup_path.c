@@ -90,6 +90,8 @@ int cgroup_path_pod(const char *text, const char sandbox[SANDBOX_ID_LENGTH], cha
 		}
 		if (n == 0 || component[0] == '.')		/* "..": outside of our cgroup namespace */
 			return -EINVAL;
+		if (above_is_pod)	/* below the pod a container may call its cgroups what it likes */
+			return -EINVAL;
 		if (is_kubepods_root(component, n) && (depth == 0 || depth == 1))
 			below_root = 1;
 		else if (!below_root && !is_kind_prefix(component, n))

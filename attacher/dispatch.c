@@ -17,7 +17,9 @@
 #include "log.h"
 #include "op_upstream.h"
 
+#define BURST 16			/* messages of one peer in a row: the others' turn comes */
 #define START_PATIENCE_MS 5000
+#define ZYGOTE_SILENCE_MAX 2
 #define UPSTREAM_BURST 64		/* sockets a proxy may ask for at once */
 #define UPSTREAM_PER_SECOND 32		/* and then in a second: one owned pod can't eat the node's ports */
 
@@ -33,6 +35,8 @@ static void lost(struct attacher *attacher, struct channel *channel, int error)
 	struct msg_dismiss dismiss = MESSAGE(DISMISS, dismiss);
 
 	dismiss.peer = channel->peer;
+	if (channel->fd < 0)
+		return;
 	plug(attacher, channel);
 	if (error == -EBADMSG)
 		channel_send(&attacher->launcher, &dismiss, NULL);
@@ -58,9 +62,9 @@ static void on_peer(struct attacher *attacher, struct received *in)
 void dispatch_launcher(struct attacher *attacher)
 {
 	struct received in;
-	int n;
+	int n = 0;
 
-	while ((n = channel_receive(&attacher->launcher, &in)) > 0) {
+	for (int i = 0; i < BURST && (n = channel_receive(&attacher->launcher, &in)) > 0; i++) {
 		if (in.m.h.type == MSG_PEER)
 			on_peer(attacher, &in);
 		received_drop(&in);
@@ -69,14 +73,14 @@ void dispatch_launcher(struct attacher *attacher)
 		log_fatal("the launcher is gone", n);	/* links stay pinned and enforce */
 }
 
-static int wait_for(struct attacher *attacher, struct received *in)
+static int wait_for(const struct channel *channel, struct received *in)
 {
-	struct pollfd p = { .fd = attacher->launcher.fd, .events = POLLIN };
+	struct pollfd p = { .fd = channel->fd, .events = POLLIN };
 	int n = poll(&p, 1, START_PATIENCE_MS);
 
 	if (n <= 0)
 		return n ? -errno : -ETIMEDOUT;
-	n = channel_receive(&attacher->launcher, in);
+	n = channel_receive(channel, in);
 	return n == 1 ? 0 : n ? n : -EAGAIN;
 }
 
@@ -86,7 +90,7 @@ int dispatch_start(struct attacher *attacher)
 	int error;
 
 	for (;;) {
-		error = wait_for(attacher, &in);
+		error = wait_for(&attacher->launcher, &in);
 		if (error)
 			return error;
 		switch (in.m.h.type) {
@@ -104,6 +108,27 @@ int dispatch_start(struct attacher *attacher)
 	}
 }
 
+/* Without a zygote no pod could have a proxy: not ready. */
+int dispatch_await_zygote(struct attacher *attacher)
+{
+	struct received in;
+	int error = wait_for(&attacher->zygote, &in);
+
+	if (error)
+		return error;
+	received_drop(&in);
+	return in.m.h.type == MSG_HELLO ? 0 : -EPROTO;
+}
+
+void dispatch_check_zygote(struct attacher *attacher)
+{
+	if (attacher->zygote_silence < ZYGOTE_SILENCE_MAX)
+		return;
+	log_event(LOG_ERROR, "the zygote does not answer, it is started anew");
+	attacher->zygote_silence = 0;
+	lost(attacher, &attacher->zygote, -EBADMSG);
+}
+
 /* ---- watcher: may be owned ------------------------------------------------------- */
 
 /* A hint that a sandbox ended.  Safe: it only makes us look at the cgroup, which decides. */
@@ -118,9 +143,9 @@ static void on_end(struct attacher *attacher, const struct msg_end *end)
 void dispatch_watcher(struct attacher *attacher)
 {
 	struct received in;
-	int n;
+	int n = 0;
 
-	while ((n = channel_receive(&attacher->watcher, &in)) > 0) {
+	for (int i = 0; i < BURST && (n = channel_receive(&attacher->watcher, &in)) > 0; i++) {
 		if (in.m.h.type == MSG_START)
 			attach_start(attacher, &in.m.start, 1);
 		else if (in.m.h.type == MSG_END)
@@ -139,13 +164,17 @@ static void finish_if_complete(struct attacher *attacher, struct pod *pod)
 		attach_finish(attacher, pod);
 }
 
-/* Safe: the pidfd is only ever ended or handed to the launcher, which ends proxies and nothing else. */
+/* Safe: the pidfd, which may name any process, is only ever handed to the launcher, which signals as the proxies' own user. */
 static void on_spawned(struct attacher *attacher, struct received *in)
 {
 	struct pod *pod = pod_by_slot(attacher, in->m.spawned.slot);
+	struct msg_end_proxy end = MESSAGE(END_PROXY, end_proxy);
 
-	if (!pod || pod->state != POD_SPAWNING || pod->proxy_pidfd >= 0)
-		return;		/* given up meanwhile: that child ends at its channel's end of file */
+	attacher->zygote_silence = 0;
+	if (!pod || pod->state != POD_SPAWNING || pod->proxy_pidfd >= 0 || pod->attempt != in->m.spawned.attempt) {
+		channel_send(&attacher->launcher, &end, in->fds);	/* nobody waits for it any more */
+		return;
+	}
 	pod->proxy_pidfd = in->fds[0];
 	in->fd_count = 0;
 	finish_if_complete(attacher, pod);
@@ -155,16 +184,17 @@ static void on_spawn_failed(struct attacher *attacher, const struct msg_spawn_fa
 {
 	struct pod *pod = pod_by_slot(attacher, failed->slot);
 
-	if (pod && pod->state == POD_SPAWNING)
+	attacher->zygote_silence = 0;
+	if (pod && pod->state == POD_SPAWNING && pod->attempt == failed->attempt)
 		attach_fail(attacher, pod, STAGE_PROXY, failed->error < 0 ? failed->error : -EPROTO, "spawn");
 }
 
 void dispatch_zygote(struct attacher *attacher)
 {
 	struct received in;
-	int n;
+	int n = 0;
 
-	while ((n = channel_receive(&attacher->zygote, &in)) > 0) {
+	for (int i = 0; i < BURST && (n = channel_receive(&attacher->zygote, &in)) > 0; i++) {
 		if (in.m.h.type == MSG_SPAWNED)
 			on_spawned(attacher, &in);
 		else if (in.m.h.type == MSG_SPAWN_FAILED)
@@ -240,9 +270,9 @@ static void on_upstream_ask(struct attacher *attacher, struct pod *pod, const st
 void dispatch_proxy(struct attacher *attacher, struct pod *pod)
 {
 	struct received in;
-	int n;
+	int n = 0;
 
-	while ((n = channel_receive(&pod->proxy, &in)) > 0) {
+	for (int i = 0; i < BURST && (n = channel_receive(&pod->proxy, &in)) > 0; i++) {
 		if (in.m.h.type == MSG_HELLO && pod->state == POD_SPAWNING) {
 			pod->greeted = 1;
 			finish_if_complete(attacher, pod);

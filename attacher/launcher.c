@@ -132,7 +132,6 @@ int main(int argc, char **argv)
 	self.program_folder = program_folder();
 	must(self.program_folder < 0 ? self.program_folder : 0, "the folder of the programs");
 	node_open(&self);
-	node_scratch_make(&self);
 	must(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0, "prctl");
 	signal_fd = signals();
 	must(signal_fd < 0 ? signal_fd : 0, "signalfd");

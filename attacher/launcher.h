@@ -70,7 +70,8 @@ int resolv_address(const char *text, struct upstream_address *server);
 /* launcher_node.c: look at the container and the node; each failure is one clear line and the end. */
 void node_check_capabilities(void);
 void node_open(struct launcher *launcher);
-void node_scratch_make(struct launcher *launcher);
+/* A cgroup for one attacher's self-test, a new one for each.  0 or -errno. */
+int node_scratch_make(struct launcher *launcher);
 void node_scratch_remove(struct launcher *launcher);
 
 /* launcher_children.c */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@
 #define FIRST_HIGH_FD 64		/* above every fixed number: where ends wait for their place */
 #define RESTART_FIRST (20 * NS_PER_MS)
 #define RESTART_DOUBLINGS 5		/* 640 ms: a restart always begins within a second */
+#define PROXY_FDS 512
 #define SOUND (10 * NS_PER_S)		/* who ran so long starts again at once */
 #define ATTACHER_SEND_BYTES (2 << 20)	/* all kept sockets at once, before it reads the first */
 
@@ -120,8 +122,12 @@ static int gather(struct launcher *launcher, enum child_index index, struct plac
 			error = connect_row(launcher, row, index, places);
 	if (index != CHILD_ATTACHER || error)
 		return error;
-	if (launcher->scratch_cgroup < 0)
-		node_scratch_make(launcher);
+	error = node_scratch_make(launcher);
+	if (error) {
+		log_event(LOG_ERROR, "scratch cgroup for the self-test", log_errno(error),
+			  log_str("advice", "the node's cgroup2 tree, mounted read-write"));
+		return error;
+	}
 	put(places, launcher->cgroup_root, FD_ATTACHER_CGROUP, 1);
 	put(places, launcher->scratch_cgroup, FD_ATTACHER_SCRATCH, 1);
 	return 0;
@@ -163,6 +169,7 @@ static void become(struct launcher *launcher, enum child_index index, const stru
 static void become(struct launcher *launcher, enum child_index index, const struct places *places, pid_t parent)
 {
 	static char storage[GUARDS_MAX][80];
+	static const struct rlimit proxy_limit = { PROXY_FDS, PROXY_FDS };
 	char *argv[GUARDS_MAX + 2], *environment[] = { NULL };
 	/* moved out of the way of the fixed numbers */
 	int program = fcntl(launcher->program_folder, F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
@@ -178,6 +185,8 @@ static void become(struct launcher *launcher, enum child_index index, const stru
 		error = privs_become(programs[index].uid, programs[index].caps);
 	if (!error && fchdir(folder))		/* as the attacher: root without DAC_OVERRIDE can't enter its folder */
 		error = -errno;
+	if (!error && index == CHILD_ZYGOTE && setrlimit(RLIMIT_NOFILE, &proxy_limit))
+		error = -errno;		/* an owned proxy holds so many upstream ports and no more */
 	if (!error && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		error = -errno;
 	if (!error && getppid() != parent)
@@ -188,45 +197,6 @@ static void become(struct launcher *launcher, enum child_index index, const stru
 	}
 	log_event(LOG_ERROR, "cannot start a process", log_str("program", programs[index].program), log_errno(error));
 	_exit(72);
-}
-
-static void start(struct launcher *launcher, enum child_index index)
-{
-	struct child *child = &launcher->children[index];
-	struct places places = { 0 };
-	pid_t self = getpid();
-	int error = gather(launcher, index, &places), bytes = ATTACHER_SEND_BYTES;
-
-	child->due_ns = 0;
-	child->began_ns = clock_ns();
-	child->pid = error ? -1 : fork();
-	if (child->pid == 0)
-		become(launcher, index, &places, self);
-	for (unsigned i = 0; i < places.count; i++)
-		if (!places.place[i].ours)
-			close(places.place[i].fd);
-	if (child->pid < 0)
-		log_fatal("cannot fork", error ? error : -errno);
-	if (index != CHILD_ATTACHER)
-		return;
-	setsockopt(child->channel.fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
-	error = requests_brief_attacher(launcher);
-	if (error)
-		children_end(launcher, CHILD_ATTACHER);
-}
-
-void children_start(struct launcher *launcher)
-{
-	for (unsigned row = 0; row < PAIRS; row++)
-		launcher->waiting[row].fd = -1;
-	for (int i = 0; i < CHILDREN; i++)
-		start(launcher, (enum child_index)i);
-}
-
-void children_end(struct launcher *launcher, enum child_index index)
-{
-	if (launcher->children[index].pid > 0)
-		kill(launcher->children[index].pid, SIGKILL);
 }
 
 static void on_exit_of(struct launcher *launcher, enum child_index index, int status)
@@ -248,6 +218,47 @@ static void on_exit_of(struct launcher *launcher, enum child_index index, int st
 	doublings = child->failures < RESTART_DOUBLINGS ? child->failures : RESTART_DOUBLINGS;
 	child->failures++;
 	child->due_ns = clock_ns() + (RESTART_FIRST << doublings);
+}
+
+static void start(struct launcher *launcher, enum child_index index)
+{
+	struct child *child = &launcher->children[index];
+	struct places places = { 0 };
+	pid_t self = getpid();
+	int error = gather(launcher, index, &places), bytes = ATTACHER_SEND_BYTES;
+
+	child->due_ns = 0;
+	child->began_ns = clock_ns();
+	child->pid = error ? -1 : fork();
+	if (child->pid == 0)
+		become(launcher, index, &places, self);
+	for (unsigned i = 0; i < places.count; i++)
+		if (!places.place[i].ours)
+			close(places.place[i].fd);
+	if (child->pid < 0) {		/* as if it had ended: again after the back-off */
+		on_exit_of(launcher, index, 0);
+		return;
+	}
+	if (index != CHILD_ATTACHER)
+		return;
+	setsockopt(child->channel.fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	error = requests_brief_attacher(launcher);
+	if (error)
+		children_end(launcher, CHILD_ATTACHER);
+}
+
+void children_start(struct launcher *launcher)
+{
+	for (unsigned row = 0; row < PAIRS; row++)
+		launcher->waiting[row].fd = -1;
+	for (int i = 0; i < CHILDREN; i++)
+		start(launcher, (enum child_index)i);
+}
+
+void children_end(struct launcher *launcher, enum child_index index)
+{
+	if (launcher->children[index].pid > 0)
+		kill(launcher->children[index].pid, SIGKILL);
 }
 
 void children_reap(struct launcher *launcher)

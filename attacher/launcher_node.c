@@ -123,14 +123,17 @@ void node_open(struct launcher *launcher)
 	launcher->pin_folder = make_pin_folder(bpffs);
 }
 
-void node_scratch_make(struct launcher *launcher)
+int node_scratch_make(struct launcher *launcher)
 {
-	snprintf(launcher->scratch_name, sizeof(launcher->scratch_name), "leitwacht-selftest-%d", getpid());
-	if (mkdirat(launcher->cgroup_root, launcher->scratch_name, 0755) && errno != EEXIST)
-		cannot("scratch cgroup for the self-test", -errno, "the node's cgroup2 tree, mounted read-write");
+	static unsigned count;
+
+	node_scratch_remove(launcher);
+	/* a new one each time: an attachment to a used one would read its old slot */
+	snprintf(launcher->scratch_name, sizeof(launcher->scratch_name), "leitwacht-selftest-%d-%u", getpid(), count++);
+	if (mkdirat(launcher->cgroup_root, launcher->scratch_name, 0755))
+		return -errno;
 	launcher->scratch_cgroup = openat(launcher->cgroup_root, launcher->scratch_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (launcher->scratch_cgroup < 0)
-		cannot("scratch cgroup for the self-test", -errno, "the node's cgroup2 tree");
+	return launcher->scratch_cgroup < 0 ? -errno : 0;
 }
 
 void node_scratch_remove(struct launcher *launcher)

@@ -14,6 +14,9 @@
 #include "cleanup.h"
 #include "launcher.h"
 #include "log.h"
+#include "privs.h"
+
+#define BURST 16
 
 /* Connected as root: the socket is root:root 0660, and whoever holds it is root on the node. */
 static int connect_runtime(const char *path)
@@ -92,13 +95,23 @@ static void on_ready(struct launcher *launcher, enum child_index index)
 	struct child *attacher = &launcher->children[CHILD_ATTACHER], *watcher = &launcher->children[CHILD_WATCHER];
 
 	launcher->children[index].channel.state = ST_READY;
-	launcher->children[index].failures = 0;
 	if (index == CHILD_ATTACHER)
 		node_scratch_remove(launcher);
 	if (attacher->channel.state == ST_READY && watcher->channel.state == ST_READY) {
 		log_event(LOG_INFO, "agent ready", log_str("start", launcher->was_ready ? "again" : "first"));
 		launcher->was_ready = 1;
 	}
+}
+
+/*
+ * The descriptor may name any process (an owned zygote chose it): so the signal is
+ * sent by a child that is nobody but the proxies' own user, and the kernel decides.
+ */
+static void end_proxy(int pidfd)
+{
+	if (fork())
+		return;		/* reaped with the others; a failed fork leaves the proxy to its channel's end */
+	_exit(privs_become(UID_DNSPROXY, 0) || syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0));
 }
 
 static void handle(struct launcher *launcher, enum child_index index, struct received *in)
@@ -116,8 +129,8 @@ static void handle(struct launcher *launcher, enum child_index index, struct rec
 	case MSG_FORGET:
 		on_forget(launcher, in->m.forget.sandbox);
 		break;
-	case MSG_END_PROXY:	/* -EBADF for anything but a pidfd; an owned attacher could end any process anyway */
-		syscall(SYS_pidfd_send_signal, in->fds[0], SIGKILL, NULL, 0);
+	case MSG_END_PROXY:
+		end_proxy(in->fds[0]);
 		break;
 	case MSG_DISMISS:
 		on_dismiss(launcher, in->m.dismiss.peer);
@@ -128,13 +141,17 @@ static void handle(struct launcher *launcher, enum child_index index, struct rec
 void requests_receive(struct launcher *launcher, enum child_index index)
 {
 	struct received in;
-	int n;
+	int n = 1;
 
-	while ((n = channel_receive(&launcher->children[index].channel, &in)) > 0) {
-		handle(launcher, index, &in);
-		received_drop(&in);
+	/* a few at a time: a peer that never stops must not keep the signals waiting */
+	for (int i = 0; i < BURST && n > 0; i++) {
+		n = channel_receive(&launcher->children[index].channel, &in);
+		if (n > 0) {
+			handle(launcher, index, &in);
+			received_drop(&in);
+		}
 	}
-	if (n == 0)
+	if (n >= 0)
 		return;
 	drop_fd(&launcher->children[index].channel.fd);
 	children_end(launcher, index);		/* broken or gone: it is started anew */

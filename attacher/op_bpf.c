@@ -53,6 +53,7 @@ static int program_info(int fd, struct bpf_prog_info *info, uint32_t *map_ids)
 
 static int check_meta(void)
 {
+	uint64_t slot = LW_SLOT_NONE;
 	uint32_t zero = 0;
 	struct lw_meta meta;
 
@@ -62,6 +63,8 @@ static int check_meta(void)
 		return 0;
 	if (meta.version)
 		return -EPROTONOSUPPORT;
+	if (!op_bpf_next_slot(&slot))
+		return -EUCLEAN;	/* its pin was taken away while pods are held: numbers would be given out twice */
 	meta = (struct lw_meta){ .version = LW_ABI_VERSION, .next_slot = LW_SLOT_NONE + 1 };
 	return bpf_map_update_elem(kernel.meta, &zero, &meta, BPF_ANY) ? -errno : 0;
 }

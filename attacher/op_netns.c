@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "cleanup.h"
 #include "log.h"
@@ -82,20 +83,25 @@ int op_netns_uplinks(uint32_t uplinks[LW_UPLINKS])
 	char bytes[LINK_DUMP_BYTES];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
 	autoclose fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct timeval patience = { .tv_sec = 1 };
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	ssize_t size;
 	int more = MNL_CB_OK;
 
 	memset(uplinks, 0, sizeof(uplinks[0]) * LW_UPLINKS);
 	request->nlmsg_type = RTM_GETLINK;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_seq = 1;
 	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
-	if (fd < 0 || send(fd, bytes, request->nlmsg_len, 0) < 0)
+	/* connected: nobody but the kernel can send to it (as op_nft_socket()) */
+	if (fd < 0 || connect(fd, (struct sockaddr *)&kernel, sizeof(kernel)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) || send(fd, bytes, request->nlmsg_len, 0) < 0)
 		return -errno;
 	while (more == MNL_CB_OK) {
 		size = recv(fd, bytes, sizeof(bytes), 0);
 		if (size < 0)
 			return -errno;
-		more = mnl_cb_run(bytes, (size_t)size, 0, 0, on_link, uplinks);
+		more = mnl_cb_run(bytes, (size_t)size, 1, 0, on_link, uplinks);
 	}
 	return more == MNL_CB_ERROR ? -errno : 0;
 }

@@ -25,10 +25,15 @@
 
 #define BATCH_BYTES 16384
 #define LISTING_BYTES 16384
+#define DUMP_TRIES 5
 #define REPLY_BYTES 32768		/* a dump's pieces are at most this, MNL_SOCKET_DUMP_SIZE */
 
-/* PERSIST where the kernel has it: found out by the self-test's first table. */
+/* PERSIST where the kernel has it: found out by the self-test's first table, then settled. */
 static uint32_t table_flags = NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST;
+static int settled;
+
+/* Rises over all sockets: an answer to an earlier request is never taken for this one's. */
+static uint32_t sequence;
 
 int op_nft_socket(void)
 {
@@ -36,7 +41,9 @@ int op_nft_socket(void)
 	autoclose fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
 
+	/* connected to the kernel (port 0): a process in the pod can then send nothing to this socket */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
 		return -errno;
 	return take_fd(&fd);
@@ -57,13 +64,13 @@ static struct nftnl_table *our_table(uint32_t flags)
 struct batch {
 	char bytes[BATCH_BYTES];
 	struct mnl_nlmsg_batch *mnl;
-	uint32_t sequence;
+	uint32_t first;
 };
 
 static struct nlmsghdr *next(struct batch *batch, uint16_t type, uint16_t flags)
 {
 	return nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(batch->mnl), type, NFPROTO_INET,
-				     (uint16_t)(flags | NLM_F_ACK), batch->sequence++);
+				     (uint16_t)(flags | NLM_F_ACK), ++sequence);
 }
 
 static int begin(struct batch *batch)
@@ -71,8 +78,8 @@ static int begin(struct batch *batch)
 	batch->mnl = mnl_nlmsg_batch_start(batch->bytes, sizeof(batch->bytes));
 	if (!batch->mnl)
 		return -ENOMEM;
-	batch->sequence = 1;
-	nftnl_batch_begin(mnl_nlmsg_batch_current(batch->mnl), batch->sequence++);
+	batch->first = ++sequence;
+	nftnl_batch_begin(mnl_nlmsg_batch_current(batch->mnl), batch->first);
 	mnl_nlmsg_batch_next(batch->mnl);
 	return 0;
 }
@@ -83,11 +90,16 @@ static void put_table(struct batch *batch, uint16_t type, uint16_t flags, const 
 	mnl_nlmsg_batch_next(batch->mnl);
 }
 
-/* Read acknowledgements up to the last message's; the first error wins. */
-static int acknowledged(int fd, uint32_t last)
+static int is_error(const struct nlmsghdr *h)
+{
+	return h->nlmsg_type == NLMSG_ERROR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr));
+}
+
+/* Read acknowledgements of messages first..last up to the last's; the first error wins. */
+static int acknowledged(int fd, uint32_t first, uint32_t last)
 {
 	char reply[REPLY_BYTES];
-	int first = 0;
+	int worst = 0;
 
 	for (;;) {
 		ssize_t size = recv(fd, reply, sizeof(reply), 0);
@@ -98,27 +110,27 @@ static int acknowledged(int fd, uint32_t last)
 		for (struct nlmsghdr *h = (struct nlmsghdr *)reply; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
 			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
 
-			if (h->nlmsg_type != NLMSG_ERROR)
+			if (!is_error(h) || h->nlmsg_seq < first || h->nlmsg_seq > last)
 				continue;
-			if (e->error && !first)
-				first = e->error;
-			if (h->nlmsg_seq == last || e->msg.nlmsg_type == NFNL_MSG_BATCH_BEGIN)
-				return first;
+			if (e->error && !worst)
+				worst = e->error;
+			if (h->nlmsg_seq == last)
+				return worst;
 		}
 	}
 }
 
 static int commit(int fd, struct batch *batch)
 {
-	uint32_t last = batch->sequence - 1;
+	uint32_t last = sequence;
 	int error;
 
-	nftnl_batch_end(mnl_nlmsg_batch_current(batch->mnl), batch->sequence++);
+	nftnl_batch_end(mnl_nlmsg_batch_current(batch->mnl), ++sequence);
 	mnl_nlmsg_batch_next(batch->mnl);
 	if (send(fd, mnl_nlmsg_batch_head(batch->mnl), mnl_nlmsg_batch_size(batch->mnl), 0) < 0)
 		error = -errno;
 	else
-		error = acknowledged(fd, last);
+		error = acknowledged(fd, batch->first, last);
 	mnl_nlmsg_batch_stop(batch->mnl);
 	return error;
 }
@@ -160,13 +172,18 @@ int op_nft_build(int owner_fd, const uint32_t uplinks[LW_UPLINKS])
 
 	if (!error)
 		error = build_with(owner_fd, &set, table_flags);
-	if ((error == -EINVAL || error == -EOPNOTSUPP) && (table_flags & NFT_TABLE_F_PERSIST)) {
+	if (!settled && (error == -EINVAL || error == -EOPNOTSUPP) && (table_flags & NFT_TABLE_F_PERSIST)) {
 		error = build_with(owner_fd, &set, NFT_TABLE_F_OWNER);
 		if (!error)
 			table_flags = NFT_TABLE_F_OWNER;
 	}
 	nft_rules_free(&set);
 	return error;
+}
+
+void op_nft_settle(void)
+{
+	settled = 1;
 }
 
 int op_nft_delete(int owner_fd)
@@ -196,8 +213,12 @@ static int on_table(const struct nlmsghdr *h, struct listing *listing)
 {
 	struct nftnl_table *table = nftnl_table_alloc();
 
-	if (!table || nftnl_table_nlmsg_parse(h, table) < 0)
+	if (!table)
+		return -ENOMEM;
+	if (nftnl_table_nlmsg_parse(h, table) < 0) {
+		nftnl_table_free(table);
 		return -EBADMSG;
+	}
 	listing->flags = nftnl_table_get_u32(table, NFTNL_TABLE_FLAGS);
 	listing->owner = nftnl_table_is_set(table, NFTNL_TABLE_OWNER) ? nftnl_table_get_u32(table, NFTNL_TABLE_OWNER) : 0;
 	listing->tables++;
@@ -210,13 +231,8 @@ static int on_chain(const struct nlmsghdr *h, struct listing *listing)
 	struct nftnl_chain *chain = nftnl_chain_alloc();
 	int error = -EBADMSG;
 
-	if (chain && nftnl_chain_nlmsg_parse(h, chain) >= 0) {
-		const char *table = nftnl_chain_get_str(chain, NFTNL_CHAIN_TABLE);
-
-		/* the kernel lists the chains of all inet tables; the pod's own are not our business */
-		error = !table || strcmp(table, NFT_TABLE) ? 0 :
-			nft_rules_describe_chain(chain, listing->text, sizeof(listing->text), &listing->used);
-	}
+	if (chain && nftnl_chain_nlmsg_parse(h, chain) >= 0)
+		error = nft_rules_describe_chain(chain, listing->text, sizeof(listing->text), &listing->used);
 	if (chain)
 		nftnl_chain_free(chain);
 	return error;
@@ -234,53 +250,70 @@ static int on_rule(const struct nlmsghdr *h, struct listing *listing)
 	return error;
 }
 
-/* Send a request and hand each object of the answer to `each`, until the dump's end or the one reply's ack. */
-static int query(int fd, struct nlmsghdr *request, int (*each)(const struct nlmsghdr *, struct listing *),
-		 struct listing *listing)
+/* One piece of an answer: 1: more to come, 0: the end, or -errno (-EINTR: a dump changed meanwhile). */
+static int piece(char *reply, int left, int (*each)(const struct nlmsghdr *, struct listing *), struct listing *listing)
 {
-	char reply[REPLY_BYTES];
+	for (struct nlmsghdr *h = (struct nlmsghdr *)reply; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+		int error;
 
-	if (send(fd, request, request->nlmsg_len, 0) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t size = recv(fd, reply, sizeof(reply), 0);
-		int left = (int)size, error = 0;
-
-		if (size < 0)
-			return -errno;
-		for (struct nlmsghdr *h = (struct nlmsghdr *)reply; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-			if (h->nlmsg_type == NLMSG_ERROR)
-				return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
-			if (h->nlmsg_type == NLMSG_DONE)
-				return 0;
-			error = each(h, listing);
-			if (error)
-				return error;
-		}
+		if (h->nlmsg_seq != sequence)
+			continue;	/* the rest of an answer that was given up */
+		if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+			return -EINTR;
+		if (is_error(h))
+			return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
+		if (h->nlmsg_type == NLMSG_DONE)
+			return 0;
+		error = each(h, listing);
+		if (error)
+			return error;
 	}
+	return 1;
 }
 
-static int list(int fd, uint16_t type, uint16_t flags, int (*each)(const struct nlmsghdr *, struct listing *),
-		struct listing *listing)
+/* Ask for objects of our table and hand each to `each`, until the dump's end or the one reply's acknowledgement. */
+static int list(int fd, uint16_t type, uint16_t flags, const char *chain,
+		int (*each)(const struct nlmsghdr *, struct listing *), struct listing *listing)
 {
-	char bytes[1024];
-	struct nlmsghdr *request = nftnl_nlmsg_build_hdr(bytes, type, NFPROTO_INET, flags, 1);
+	char bytes[1024], reply[REPLY_BYTES];
+	struct nlmsghdr *request = nftnl_nlmsg_build_hdr(bytes, type, NFPROTO_INET, flags, ++sequence);
+	int more = 1;
 
 	/* NFTA_TABLE_NAME, NFTA_CHAIN_TABLE and NFTA_RULE_TABLE are all 1: the table's name */
 	mnl_attr_put_strz(request, NFTA_TABLE_NAME, NFT_TABLE);
-	return query(fd, request, each, listing);
+	if (chain)
+		mnl_attr_put_strz(request, NFTA_CHAIN_NAME, chain);
+	if (send(fd, request, request->nlmsg_len, 0) < 0)
+		return -errno;
+	while (more > 0) {
+		ssize_t size = recv(fd, reply, sizeof(reply), 0);
+
+		if (size < 0)
+			return -errno;
+		more = piece(reply, (int)size, each, listing);
+	}
+	return more;
 }
 
-static int expect(struct listing *listing, const uint32_t uplinks[LW_UPLINKS])
+/* Our chains by name: a dump would bring the chains of all the pod's own tables too, as many as it likes. */
+static int list_chains(int fd, const struct nft_set *set, struct listing *listing)
 {
-	struct nft_set set;
-	int error = nft_rules_build(&set, uplinks);
+	int error = 0;
+
+	for (unsigned i = 0; i < NFT_CHAINS && !error; i++)
+		error = list(fd, NFT_MSG_GETCHAIN, NLM_F_ACK, nftnl_chain_get_str(set->chains[i], NFTNL_CHAIN_NAME),
+			     on_chain, listing);
+	return error;
+}
+
+static int expect(struct listing *listing, const struct nft_set *set)
+{
+	int error = 0;
 
 	for (unsigned i = 0; !error && i < NFT_CHAINS; i++)
-		error = nft_rules_describe_chain(set.chains[i], listing->text, sizeof(listing->text), &listing->used);
-	for (unsigned i = 0; !error && i < set.rule_count; i++)
-		error = nft_rules_describe_rule(set.rules[i], listing->text, sizeof(listing->text), &listing->used);
-	nft_rules_free(&set);
+		error = nft_rules_describe_chain(set->chains[i], listing->text, sizeof(listing->text), &listing->used);
+	for (unsigned i = 0; !error && i < set->rule_count; i++)
+		error = nft_rules_describe_rule(set->rules[i], listing->text, sizeof(listing->text), &listing->used);
 	return error;
 }
 
@@ -292,23 +325,47 @@ static uint32_t port_id(int fd)
 	return getsockname(fd, (struct sockaddr *)&address, &size) ? 0 : address.nl_pid;
 }
 
-int op_nft_read_back(int owner_fd, const uint32_t uplinks[LW_UPLINKS])
+/* A pod that changes tables of its own makes a dump of ours start again; not for ever. */
+static int list_rules(int fd, struct listing *listing)
+{
+	unsigned before = listing->used;
+	int error = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
+		listing->used = before;
+		error = list(fd, NFT_MSG_GETRULE, NLM_F_DUMP, NULL, on_rule, listing);
+	}
+	return error;
+}
+
+static int compare_with(int owner_fd, const struct nft_set *set)
 {
 	static struct listing want, got;		/* 16 KiB each; one pod is read back at a time */
 	int error;
 
 	want.used = got.used = 0;
 	got.tables = 0;
-	error = list(owner_fd, NFT_MSG_GETTABLE, NLM_F_ACK, on_table, &got);
+	error = list(owner_fd, NFT_MSG_GETTABLE, NLM_F_ACK, NULL, on_table, &got);
 	if (!error && (got.tables != 1 || got.owner != port_id(owner_fd) || got.flags != table_flags))
 		error = -EPERM;
 	if (!error)
-		error = list(owner_fd, NFT_MSG_GETCHAIN, NLM_F_DUMP, on_chain, &got);
+		error = list_chains(owner_fd, set, &got);
 	if (!error)
-		error = list(owner_fd, NFT_MSG_GETRULE, NLM_F_DUMP, on_rule, &got);
+		error = list_rules(owner_fd, &got);
 	if (!error)
-		error = expect(&want, uplinks);
+		error = expect(&want, set);
 	if (error)
 		return error;
 	return want.used == got.used && !memcmp(want.text, got.text, want.used) ? 0 : -EBADE;
+}
+
+int op_nft_read_back(int owner_fd, const uint32_t uplinks[LW_UPLINKS])
+{
+	struct nft_set set;
+	int error = nft_rules_build(&set, uplinks);
+
+	if (!error)
+		error = compare_with(owner_fd, &set);
+	nft_rules_free(&set);
+	return error;
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include "lw_abi.h"
 
-/* Make the owner socket in the current network namespace.  fd or -errno. */
+/* Make the owner socket in the current network namespace; only the kernel can send to it.  fd or -errno. */
 int op_nft_socket(void);
 
 /*
@@ -20,6 +20,12 @@ int op_nft_build(int owner_fd, const uint32_t uplinks[LW_UPLINKS]);
 
 /* Is the table there, ours, and exactly what op_nft_build() makes?  0; -ENOENT; -EPERM; -EBADE: it differs. */
 int op_nft_read_back(int owner_fd, const uint32_t uplinks[LW_UPLINKS]);
+
+/*
+ * The self-test is over: what its table got (PERSIST or not) holds for every pod.  A pod that
+ * makes the flags fail later fails alone.
+ */
+void op_nft_settle(void);
 
 /* Delete the table.  0 or -errno. */
 int op_nft_delete(int owner_fd);

@@ -50,7 +50,7 @@ struct pod *pod_new(struct attacher *attacher, uint64_t cgroup_id)
 		if (pod->state != POD_FREE)
 			continue;
 		*pod = (struct pod){
-			.state = POD_HELD, .cgroup_id = cgroup_id, .events_fd = -1, .owner_fd = -1, .proxy_pidfd = -1,
+			.attempt = pod->attempt, .state = POD_HELD, .cgroup_id = cgroup_id, .events_fd = -1, .owner_fd = -1, .proxy_pidfd = -1,
 			.listeners = { -1, -1, -1, -1 },
 			.proxy = { .fd = -1, .self = P_ATTACHER, .peer = P_PROXY, .state = ST_NEW },
 		};

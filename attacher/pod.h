@@ -29,6 +29,7 @@ struct pod {
 	int proxy_pidfd;
 	int listeners[LISTENERS];	/* ours until LIVE, so that they can be read back */
 	struct channel proxy;
+	uint32_t attempt;		/* number of the last SPAWN, never reset in a row */
 	int greeted;			/* HELLO came */
 	int first;			/* this attempt made slot and entry: undo frees them */
 	int made_table;			/* this attempt built the table */
@@ -46,7 +47,8 @@ struct attacher {
 	struct msg_config config;
 	int epoll_fd;
 	int plug_fd;			/* stands on fixed numbers while there is no peer */
-	unsigned plug_count;
+	unsigned zygote_silence;	/* SPAWNs in a row that it left unanswered */
+	uint64_t ready_ns;
 	struct pod pods[PODS_MAX];
 };
 

@@ -52,6 +52,7 @@ static int test_bpf(int cgroup, const char **what)
 		error = check_link(st.st_ino, slot, what);
 	if (!error && (op_bpf_get_pod(slot, &got) || memcmp(&got, &entry, sizeof(got))))
 		error = -EBADE;
+	op_bpf_store_slot(st.st_ino, LW_SLOT_NONE);
 	op_bpf_unpin(st.st_ino);	/* a scratch cgroup holds no pod: this detach is no gap */
 	op_bpf_free_slot(slot);
 	return error;
@@ -78,6 +79,7 @@ static int test_nft(const char **what)
 		error = op_nft_delete(owner);
 	if (!error && !op_nft_read_back(owner, uplinks))
 		error = -EBADE;
+	op_nft_settle();
 	return error;
 }
 

@@ -121,6 +121,12 @@ static __always_inline __u32 read_ipv6(struct __sk_buff *skb, struct lw_flow_key
 	return offset;
 }
 
+/* The value is a processor's own, but another packet's run may come between load and store: preemption, softirq. */
+static __always_inline void add(__u64 *counter, __u64 n)
+{
+	__sync_fetch_and_add(counter, n);
+}
+
 /* Exactly: UDP to 127.0.0.1:15354, payload is this pod's token and nothing else. */
 static __always_inline int is_canary(struct __sk_buff *skb, const struct lw_flow_key *key, __u32 transport,
 				     const struct lw_pod *pod)
@@ -148,10 +154,9 @@ static __always_inline void record_flow(struct __sk_buff *skb, const struct lw_f
 
 	if (seen)
 		return;
-	bpf_map_update_elem(&lw_seen, key, &now, BPF_ANY);
 	flow = bpf_ringbuf_reserve(&lw_flows, sizeof(*flow), 0);
-	if (!flow) {
-		count->flows_lost++;
+	if (!flow) {		/* not marked as seen: reported once there is room */
+		add(&count->flows_lost, 1);
 		return;
 	}
 	flow->time_ns = now;
@@ -161,7 +166,8 @@ static __always_inline void record_flow(struct __sk_buff *skb, const struct lw_f
 	flow->interface = skb->ifindex;
 	flow->verdict = LW_ALLOW;
 	bpf_ringbuf_submit(flow, 0);
-	count->flows++;
+	bpf_map_update_elem(&lw_seen, key, &now, BPF_ANY);
+	add(&count->flows, 1);
 }
 
 static __always_inline int deny_unknown(void)
@@ -170,7 +176,7 @@ static __always_inline int deny_unknown(void)
 	struct lw_count *count = bpf_map_lookup_elem(&lw_count, &none);
 
 	if (count)
-		count->denied++;
+		add(&count->denied, 1);
 	return 0;
 }
 
@@ -186,11 +192,11 @@ int lw_egress(struct __sk_buff *skb)
 
 	if (!pod || !count)
 		return deny_unknown();
-	count->packets++;
-	count->bytes += skb->len;
+	add(&count->packets, 1);
+	add(&count->bytes, skb->len);
 	if (skb->ifindex != LOOPBACK_INDEX) {
-		count->uplink_packets++;
-		count->uplink_bytes += skb->len;
+		add(&count->uplink_packets, 1);
+		add(&count->uplink_bytes, skb->len);
 	}
 	if (skb->protocol == bpf_htons(0x0800))
 		transport = read_ipv4(skb, &key);
@@ -199,7 +205,7 @@ int lw_egress(struct __sk_buff *skb)
 	if (transport)
 		read_ports(skb, transport, &key);
 	if (transport && is_canary(skb, &key, transport, pod)) {
-		count->denied_token++;
+		add(&count->denied_token, 1);
 		return 0;
 	}
 	record_flow(skb, &key, pod, count);

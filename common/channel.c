@@ -56,9 +56,11 @@ int channel_send(const struct channel *channel, const void *message, const int *
 	return 0;
 }
 
-/* Collect every descriptor that came, also those beyond what any message takes. */
-static void get_fds(struct msghdr *header, struct received *in)
+/* Collect the descriptors that came; how many were beyond what any message takes (closed here). */
+static unsigned get_fds(struct msghdr *header, struct received *in)
 {
+	unsigned beyond = 0;
+
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
 		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
@@ -68,12 +70,15 @@ static void get_fds(struct msghdr *header, struct received *in)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (in->fd_count < MSG_FDS_MAX)
+			if (in->fd_count < MSG_FDS_MAX) {
 				in->fds[in->fd_count++] = fd;
-			else
+			} else {
 				close(fd);
+				beyond++;
+			}
 		}
 	}
+	return beyond;
 }
 
 static int broken(const struct channel *channel, struct received *in, const char *why)
@@ -91,6 +96,7 @@ int channel_receive(const struct channel *channel, struct received *in)
 	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1,
 				 .msg_control = control.space, .msg_controllen = sizeof(control.space) };
 	const char *why;
+	unsigned beyond;
 	ssize_t size;
 
 	in->fd_count = 0;
@@ -100,12 +106,12 @@ int channel_receive(const struct channel *channel, struct received *in)
 	size = recvmsg(channel->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (size < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : errno == ECONNRESET ? -EPIPE : -errno;
-	get_fds(&header, in);
+	beyond = get_fds(&header, in);
 	if (size == 0) {	/* end of file; no message of ours is empty */
 		received_drop(in);
 		return -EPIPE;
 	}
-	if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+	if (beyond || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return broken(channel, in, "truncated");
 	if (message_check(&in->m, (size_t)size, in->fd_count, channel->peer, channel->self, channel->state, &why))
 		return broken(channel, in, why);

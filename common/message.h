@@ -119,9 +119,10 @@ struct msg_started {
 struct msg_end { struct msg_header h; char sandbox[SANDBOX_ID_LENGTH]; };
 
 /* families: bit 0 IPv4, bit 1 IPv6 listeners are real, the others are plugs */
-struct msg_spawn { struct msg_header h; uint64_t slot; uint32_t families; uint8_t pad[4]; };
-struct msg_spawned { struct msg_header h; uint64_t slot; uint32_t pid; uint8_t pad[4]; };
-struct msg_spawn_failed { struct msg_header h; uint64_t slot; int32_t error; uint8_t pad[4]; };
+struct msg_spawn { struct msg_header h; uint64_t slot; uint32_t families; uint32_t attempt; };
+/* attempt: the SPAWN's, so that a late answer is not taken for the next attempt's. */
+struct msg_spawned { struct msg_header h; uint64_t slot; uint32_t pid; uint32_t attempt; };
+struct msg_spawn_failed { struct msg_header h; uint64_t slot; int32_t error; uint32_t attempt; };
 
 struct msg_hello { struct msg_header h; };
 /* upstreams: how many servers UPSTREAM_ASK may name */
