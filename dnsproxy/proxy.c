@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include "log.h"
 #include "proxy.h"
+#include "spare.h"
 #include "version.h"
 
 #define EVENTS_A_TURN 32
@@ -183,10 +184,8 @@ int proxy_run(struct proxy *p, uint64_t slot, unsigned families)
 
 	p->slot = slot;
 	p->families = families;
+	p->epoll = FD_PROXY_EPOLL;
 	p->channel = (struct channel){ FD_PROXY_ATTACHER, P_PROXY, P_ATTACHER, ST_NEW };
-	p->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (p->epoll < 0)
-		log_fatal("epoll_create1", -errno);
 	error = watch_all(p);
 	if (!error)
 		error = channel_send(&p->channel, &hello, NULL);

@@ -94,7 +94,7 @@ struct proxy {
 /* proxy.c */
 int proxy_watch(struct proxy *p, int fd, enum source source, unsigned index, uint32_t events);
 void proxy_rewatch(struct proxy *p, int fd, enum source source, unsigned index, uint32_t events);
-/* Serve one pod until the channel ends.  Descriptors 3 to 7 are in place.  The exit status. */
+/* Serve one pod until the channel ends.  Descriptors 3 to 8 are in place.  The exit status. */
 int proxy_run(struct proxy *p, uint64_t slot, unsigned families);
 
 /* udp.c */

@@ -10,8 +10,10 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include "cleanup.h"
 #include "process.h"
+#include "spare.h"
 #include "filter.h"
 
 #define SERVE PHASE_SERVING
@@ -37,7 +39,7 @@
 	  { { ARG_EQ, 1, IPPROTO_TCP, 0, "level TCP" }, { ARG_EQ, 2, TCP_NODELAY, 0, "option NODELAY" } } }, \
 	CLOSE_WITH_BIT(8), CLOSE_WITH_BIT(16), CLOSE_WITH_BIT(32), CLOSE_WITH_BIT(64), CLOSE_WITH_BIT(128), \
 	CLOSE_WITH_BIT(256), CLOSE_WITH_BIT(512), \
-	{ "epoll_create1", SERVE, "the child's event loop", { { 0 } } }, \
+	{ "prctl", SERVE, "its name, once it has its pod", { { ARG_EQ, 0, PR_SET_NAME, 0, "PR_SET_NAME" } } }, \
 	{ "epoll_ctl", SERVE, "the child's event loop", { { 0 } } }, \
 	{ "epoll_wait", SERVE, "the child's event loop", { { 0 } } }, \
 	{ "epoll_pwait", SERVE, "the same where libc has no epoll_wait", { { 0 } } }, \
@@ -56,7 +58,9 @@
 static const struct surface_call zygote_calls[] = {
 	PROXY_CALLS,
 
-	/* one child a pod */
+	/* one child a pod, made in advance */
+	{ "socketpair", SERVE, "to hand a child its pod", { { ARG_EQ, 0, AF_UNIX, 0, "AF_UNIX" } } },
+	{ "sendmsg", SERVE, "the pod's descriptors", { { ARG_EQ, 0, FD_SPARE, 0, "fd is the spare child's" } } },
 	{ "clone", SERVE, "fork", { { ARG_EQ, 0, FORK_FLAGS, 0, "flags of fork: no thread, no namespace" } } },
 	{ "set_robust_list", SERVE, "libc's fork", { { 0 } } },
 	{ "pidfd_open", SERVE, "the child's pidfd for the attacher", { { 0 } } },
@@ -69,9 +73,12 @@ static const struct surface_call zygote_calls[] = {
 	{ "close", SERVE, "descriptors of a message, once handed on", { { 0 } } },
 
 	/* in the child, before its own filter */
+	{ "prctl", SERVE, "the child ends with the zygote", { { ARG_EQ, 0, PR_SET_PDEATHSIG, 0, "PR_SET_PDEATHSIG" } } },
+	{ "getpid", SERVE, "the same", { { 0 } } },
+	{ "getppid", SERVE, "the same", { { 0 } } },
+	{ "epoll_create1", SERVE, "the child's event loop", { { 0 } } },
 	{ "dup3", SERVE, "descriptors to their fixed numbers", { { 0 } } },
 	{ "close_range", SERVE, "everything else closed", { { 0 } } },
-	{ "prctl", SERVE, "the child's name", { { ARG_EQ, 0, PR_SET_NAME, 0, "PR_SET_NAME" } } },
 	{ "seccomp", SERVE, "the child's own filter on top", { { 0 } } },
 
 	/* start-up */
@@ -93,6 +100,16 @@ static const struct surface_fd zygote_fds[] = {
 	{ 1, "pipe:", "stdout", 0 },
 	{ 2, "pipe:", "the log", 0 },
 	{ FD_ZYGOTE_ATTACHER, "socket:", "channel to the attacher", 0 },
+	{ FD_SPARE, "socket:", "to the child made in advance", 1 },
+	{ FD_SPARE_PIDFD, "anon_inode:[pidfd]", "the child made in advance", 1 },
+};
+
+static const struct surface_fd spare_fds[] = {
+	{ 0, "/dev/null", "stdin", 0 },
+	{ 1, "pipe:", "stdout", 0 },
+	{ 2, "pipe:", "the log", 0 },
+	{ FD_PROXY_EPOLL, "anon_inode:[eventpoll]", "event loop", 0 },
+	{ FD_SPARE_ZYGOTE, "socket:", "to the zygote", 0 },
 };
 
 static const struct surface_fd proxy_fds[] = {
@@ -104,7 +121,7 @@ static const struct surface_fd proxy_fds[] = {
 	{ FD_PROXY_TCP4, "socket:", "TCP listener in the pod, IPv4, or a plug", 0 },
 	{ FD_PROXY_UDP6, "socket:", "UDP listener in the pod, IPv6, or a plug", 0 },
 	{ FD_PROXY_TCP6, "socket:", "TCP listener in the pod, IPv6, or a plug", 0 },
-	{ FD_PROXY_FIRST_FREE, "anon_inode:[eventpoll]", "event loop", 0 },
+	{ FD_PROXY_EPOLL, "anon_inode:[eventpoll]", "event loop", 0 },
 	{ SURFACE_FD_ANY, "socket:", "TCP clients, sockets to upstreams", 1 },
 };
 
@@ -119,6 +136,18 @@ const struct surface zygote_surface = {
 	.fds = zygote_fds, .fd_count = ARRAY_SIZE(zygote_fds),
 };
 
+/* Not yet a pod's, and already in a proxy's filter. */
+static const struct surface spare_surface = {
+	.process = "leitwacht-dnsproxy (spare child)",
+	.comm = "lw-dnsspare",
+	.uid = UID_DNSPROXY,
+	.chrooted = 1,
+	.reads = "one message of the zygote.",
+	.never = "reads more before it has its pod.",
+	.calls = proxy_calls, .call_count = ARRAY_SIZE(proxy_calls),
+	.fds = spare_fds, .fd_count = ARRAY_SIZE(spare_fds),
+};
+
 const struct surface proxy_surface = {
 	.process = "leitwacht-dnsproxy (child)",
 	.comm = "lw-dns-",
@@ -131,4 +160,4 @@ const struct surface proxy_surface = {
 	.fds = proxy_fds, .fd_count = ARRAY_SIZE(proxy_fds),
 };
 
-const struct surface *const surface_tables[] = { &zygote_surface, &proxy_surface, NULL };
+const struct surface *const surface_tables[] = { &zygote_surface, &spare_surface, &proxy_surface, NULL };

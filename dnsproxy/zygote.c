@@ -1,91 +1,79 @@
 /*
  * The zygote: an unprivileged process that has set up ldns and libcrypto once
  * and forks one child a pod, so that the pods share that memory.  It holds one
- * channel and nothing else; what comes on it is checked by channel_receive().
- * It reads nothing of a pod or of an upstream.  When the attacher goes, it goes;
- * its children each end by their own channel.
+ * channel, and the ends of a child made in advance; what comes on the channel is
+ * checked by channel_receive().  It reads nothing of a pod or of an upstream.
+ * When the attacher goes, it goes, and its children with it: one that is owned would
+ * else hold its pod's network namespace for ever.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include "channel.h"
-#include "cleanup.h"
-#include "filter.h"
+#include "clock.h"
 #include "log.h"
-#include "proxy.h"
+#include "spare.h"
 #include "zygote.h"
 
-#define PARKED 64	/* numbers above all that come by message */
+#define SPARE_AFTER_NS (10 * NS_PER_MS)	/* a fork must not compete with the child that an attach waits for */
 
-static void fixed_numbers(const int fds[MSG_FDS_MAX])
+struct zygote {
+	struct channel channel;
+	const struct sock_fprog *child_filter;
+	struct spare spare;
+	int resting;	/* the last child could not be made: not again before it is needed */
+};
+
+static int make_spare(struct zygote *z)
 {
-	for (int i = 0; i < MSG_FDS_MAX; i++)
-		if (dup3(fds[i], PARKED + i, O_CLOEXEC) < 0)
-			log_fatal("dup3", -errno);
-	for (int i = 0; i < MSG_FDS_MAX; i++)
-		if (dup3(PARKED + i, FD_PROXY_ATTACHER + i, O_CLOEXEC) < 0)
-			log_fatal("dup3", -errno);
-	if (close_range(FD_PROXY_FIRST_FREE, ~0U, 0))
-		log_fatal("close_range", -errno);
-}
+	int error = z->spare.pid ? 0 : spare_make(&z->spare, z->child_filter);
 
-/* In the child: the zygote's channel is gone before a byte is read. */
-static void become_proxy(const struct msg_spawn *spawn, const int fds[MSG_FDS_MAX], const struct sock_fprog *filter)
-{
-	static struct proxy proxy;	/* the child's; the zygote never touches it */
-	char name[16];
-	int error;
-
-	fixed_numbers(fds);
-	snprintf(name, sizeof(name), "lw-dns-%llu", (unsigned long long)spawn->slot);
-	if (prctl(PR_SET_NAME, name, 0, 0, 0))
-		log_fatal("name", -errno);
-	error = filter_enter(filter);
+	z->resting = error != 0;
 	if (error)
-		log_fatal("filter", error);
-	_exit(proxy_run(&proxy, spawn->slot, spawn->families));
+		log_event(LOG_ERROR, "no child could be made", log_errno(error));
+	return error;
 }
 
-/* pidfd of the new child, or -errno. */
-static int spawn_child(const struct msg_spawn *spawn, const int fds[MSG_FDS_MAX], const struct sock_fprog *filter,
-		       pid_t *pid)
+/* Give the pod to the spare child, or to one made now.  0 or -errno. */
+static int give(struct zygote *z, const struct received *in)
 {
-	int pidfd;
+	int error = spare_send(&z->spare, &in->m.spawn, in->fds);
 
-	*pid = fork();
-	if (*pid < 0)
-		return -errno;
-	if (!*pid)
-		become_proxy(spawn, fds, filter);
-	/* it stays ours until reap(), so the number can't be another process's */
-	pidfd = (int)syscall(SYS_pidfd_open, *pid, 0);
-	return pidfd < 0 ? -errno : pidfd;
+	if (!error)
+		return 0;
+	spare_forget(&z->spare);	/* there was none, or it has died */
+	error = make_spare(z);
+	return error ? error : spare_send(&z->spare, &in->m.spawn, in->fds);
 }
 
-static void on_spawn(const struct channel *channel, const struct received *in, const struct sock_fprog *filter)
+static int in_range(const struct msg_spawn *spawn)
+{
+	return spawn->slot && spawn->families && spawn->families <= 3;
+}
+
+static void on_spawn(struct zygote *z, const struct received *in)
 {
 	const struct msg_spawn *spawn = &in->m.spawn;
 	struct msg_spawned spawned = MESSAGE(SPAWNED, spawned);
 	struct msg_spawn_failed failed = MESSAGE(SPAWN_FAILED, spawn_failed);
-	pid_t pid = 0;
-	autoclose pidfd = spawn->slot && spawn->families && spawn->families <= 3 ?
-		spawn_child(spawn, in->fds, filter, &pid) : -EINVAL;
-	int error;
+	const int pidfd = FD_SPARE_PIDFD;
+	int error = in_range(spawn) ? give(z, in) : -EINVAL;
 
 	spawned.slot = failed.slot = spawn->slot;
-	spawned.pid = (uint32_t)pid;
-	failed.error = pidfd;
-	error = pidfd < 0 ? channel_send(channel, &failed, NULL) : channel_send(channel, &spawned, &pidfd);
-	if (error || pidfd < 0)
-		log_event(LOG_ERROR, "spawn failed", log_int("slot", spawn->slot), log_errno(pidfd < 0 ? pidfd : error));
+	spawned.attempt = failed.attempt = spawn->attempt;
+	spawned.pid = (uint32_t)z->spare.pid;
+	failed.error = error;
+	if (error)
+		channel_send(&z->channel, &failed, NULL);
+	else
+		error = channel_send(&z->channel, &spawned, &pidfd);
+	if (error)
+		log_event(LOG_ERROR, "spawn failed", log_int("slot", spawn->slot), log_errno(error));
+	if (in_range(spawn))
+		spare_forget(&z->spare);
 }
 
 static void reap(void)
@@ -94,7 +82,8 @@ static void reap(void)
 
 	while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG) && info.si_pid) {
 		if (info.si_code != CLD_EXITED || info.si_status)
-			log_event(LOG_ERROR, "proxy child died", log_int("pid", info.si_pid),
+			/* SIGKILL is the launcher's, for a pod that ended */
+			log_event(info.si_status == SIGKILL ? LOG_INFO : LOG_ERROR, "proxy child died", log_int("pid", info.si_pid),
 				  log_str("how", info.si_code == CLD_EXITED ? "exit status" : "signal"),
 				  log_int("number", info.si_status));
 		info.si_pid = 0;
@@ -118,21 +107,35 @@ static int hear_of_children(sigset_t *while_waiting)
 	return sigaction(SIGCHLD, &action, NULL) || sigprocmask(SIG_BLOCK, &blocked, NULL) ? -errno : 0;
 }
 
+/* Until something comes; in a quiet moment the next child is made. */
+static void wait_or_prepare(struct zygote *z, const sigset_t *while_waiting)
+{
+	struct pollfd readable = { .fd = z->channel.fd, .events = POLLIN };
+	const struct timespec moment = { .tv_nsec = SPARE_AFTER_NS };
+
+	if (!ppoll(&readable, 1, z->spare.pid || z->resting ? NULL : &moment, while_waiting))
+		make_spare(z);
+}
+
 int zygote_run(const struct sock_fprog *child_filter)
 {
-	struct channel channel = { FD_ZYGOTE_ATTACHER, P_ZYGOTE, P_ATTACHER, ST_READY };
-	struct pollfd readable = { .fd = channel.fd, .events = POLLIN };
+	struct zygote z = { { FD_ZYGOTE_ATTACHER, P_ZYGOTE, P_ATTACHER, ST_READY }, child_filter, { 0 } };
 	struct received in;
 	sigset_t while_waiting;
+	struct msg_hello hello = MESSAGE(HELLO, hello);
 	int got = hear_of_children(&while_waiting);
 
+	if (!got)
+		make_spare(&z);
+	if (!got)
+		got = channel_send(&z.channel, &hello, NULL);
 	while (got >= 0) {
-		got = channel_receive(&channel, &in);
+		got = channel_receive(&z.channel, &in);
 		if (got > 0) {
-			on_spawn(&channel, &in, child_filter);
+			on_spawn(&z, &in);
 			received_drop(&in);
 		} else if (!got) {
-			ppoll(&readable, 1, NULL, &while_waiting);
+			wait_or_prepare(&z, &while_waiting);
 		}
 		reap();
 	}

@@ -65,6 +65,7 @@ class Zygote:
         self.pipe = os.fdopen(read_end)
         self.reader = threading.Thread(target=self._read_log, daemon=True)
         self.reader.start()
+        assert receive(self.channel)[0] == HELLO
 
     def _read_log(self):
         while select.select([self.pipe, self.stop], [], [])[0] == [self.pipe]:
@@ -81,13 +82,13 @@ class Zygote:
     def spawn(self, slot, listeners, families=3):
         """(channel, pid, pidfd) of a new child; listeners are udp4, tcp4, udp6, tcp6."""
         ours, theirs = channel_pair()
-        send(self.channel, header(SPAWN) + struct.pack("=QI4x", slot, families),
+        send(self.channel, header(SPAWN) + struct.pack("=QII", slot, families, 7),
              [theirs.fileno()] + [s.fileno() for s in listeners])
         theirs.close()
         kind, message, fds = receive(self.channel)
         assert kind == SPAWNED, message
-        got, pid = struct.unpack_from("=QI", message, 8)
-        assert got == slot and len(fds) == 1
+        got, pid, attempt = struct.unpack_from("=QII", message, 8)
+        assert (got, attempt, len(fds)) == (slot, 7, 1)
         return ours, pid, fds[0]
 
     def end(self):

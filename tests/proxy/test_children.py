@@ -1,6 +1,8 @@
 """Zygote and children as processes: descriptors, privileges, memory, many at once."""
 import os
 import re
+import select
+import signal
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from attacher import PORT, UID, Proxy, Zygote
 from dns import ask, ask_tcp, query
 
 KILOBYTES_A_POD = 100
+SPARE = {62, 63}         # the zygote's ends of the child made in advance
 
 
 def status_of(pid):
@@ -21,9 +24,14 @@ def fds_of(pid):
     return {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
 
 
+def children_of(zygote):
+    pid = zygote.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def test_a_child_has_nothing_but_its_descriptors(proxy, zygote):
     assert set(fds_of(proxy.pid)) == set(range(9))
-    assert set(fds_of(zygote.process.pid)) == set(range(4))
+    assert set(fds_of(zygote.process.pid)) - SPARE == set(range(4))
     zygotes_channel = fds_of(zygote.process.pid)[3]
     assert zygotes_channel not in fds_of(proxy.pid).values()
 
@@ -70,8 +78,7 @@ def test_many(zygote, upstream):
     assert fresh < KILOBYTES_A_POD and used < KILOBYTES_A_POD
     assert all(pod.end() for pod in pods)
     time.sleep(0.1)
-    children = Path(f"/proc/{zygote.process.pid}/task/{zygote.process.pid}/children").read_text()
-    assert not children.strip()                    # all reaped
+    assert [status_of(pid)["Name"] for pid in children_of(zygote)] == ["lw-dnsspare"]      # all others reaped
 
 
 def test_nobody_reads_the_log(upstream):
@@ -96,3 +103,46 @@ def test_killed_child_is_reaped_and_reported():
     assert again.end()
     zygote.end()
     assert any(re.search(rf'"proxy child died","pid":{made.pid},"how":"signal","number":9', line) for line in zygote.log)
+
+
+def test_a_dead_spare_costs_nobody_a_pod():
+    zygote = Zygote()
+    first = Proxy(zygote)
+    assert first.end()
+    time.sleep(0.1)
+    spare, = children_of(zygote)
+    assert set(fds_of(spare)) == {0, 1, 2, 8, 9} and fds_of(spare)[9] != fds_of(zygote.process.pid)[3]
+    assert status_of(spare)["Seccomp_filters"] == "3"
+    pidfd = os.pidfd_open(spare)
+    os.kill(spare, 9)
+    assert select.select([pidfd], [], [], 2)[0]
+    os.close(pidfd)
+    for slot in (2, 3, 4):                         # no pause: none is made in advance
+        made = Proxy(zygote, slot=slot)
+        assert status_of(made.pid)["Name"] == f"lw-dns-{slot}"
+        assert ask(query(dns.BARRIER, dns.TXT)).rcode == dns.SERVFAIL
+        assert made.end()
+    assert zygote.end() == 0
+
+
+def test_children_end_with_the_zygote(upstream):
+    """Owned ones too: they would else hold their pods' network namespaces."""
+    zygote = Zygote()
+    made = Proxy(zygote, [upstream.address]).live()
+    time.sleep(0.1)
+    pidfds = [os.pidfd_open(pid) for pid in children_of(zygote)]
+    assert len(pidfds) == 2                        # the pod's and the spare one
+    os.kill(made.pid, signal.SIGSTOP)              # it does nothing of its own accord
+    os.kill(zygote.process.pid, signal.SIGKILL)
+    zygote.process.wait()
+    assert all(select.select([pidfd], [], [], 2)[0] for pidfd in pidfds)
+    for pidfd in pidfds:
+        os.close(pidfd)
+
+
+def test_zygote_ends_with_the_attacher_and_takes_all_along(zygote, upstream):
+    made = Proxy(zygote, [upstream.address]).live()
+    assert ask(query("example.com")).an == 1
+    zygote.channel.close()
+    assert zygote.process.wait(5) == 0
+    assert made.ended()

@@ -213,9 +213,9 @@ def test_reset_clients(proxy, upstream):
 def test_spawn_out_of_range(zygote):
     ends = [channel_pair() for _ in range(5)]
     for slot, families in ((1, 0), (1, 4), (0, 3)):
-        send_message(zygote.channel, header(SPAWN) + struct.pack("=QI4x", slot, families), [b.fileno() for _, b in ends])
+        send_message(zygote.channel, header(SPAWN) + struct.pack("=QII", slot, families, 3), [b.fileno() for _, b in ends])
         kind, message, _ = receive(zygote.channel)
-        assert kind == SPAWN_FAILED and struct.unpack_from("=Qi", message, 8) == (slot, -22)
+        assert kind == SPAWN_FAILED and struct.unpack_from("=QiI", message, 8) == (slot, -22, 3)
 
 
 @pytest.mark.parametrize("message", [

@@ -73,7 +73,7 @@ START_TEST(child_must_not)
 		CALL(dup2, 9, 4), CALL(dup3, 9, 4, 0), CALL(fcntl, 4, F_DUPFD, 10), CALL(fcntl, 4, F_DUPFD_CLOEXEC, 10),
 		CALL(fcntl, 4, F_SETFL, 0), CALL(close_range, 3, 7, 0), CALL(ioctl, 4, 0x8902, BAD),
 		CALL(sendmsg, FD_PROXY_ATTACHER, BAD, 0), CALL(sendmsg, FD_PROXY_TCP4, BAD, 0), CALL(sendmsg, 9, BAD, 0),
-		CALL(sendmsg, HIGH(4), BAD, 0), CALL(sendmmsg, 4, BAD, 1, 0), CALL(recvmmsg, 9, BAD, 1, 0, 0), CALL(sendmmsg, 9, BAD, 1, 0),
+		CALL(sendmsg, 62, BAD, 0), CALL(sendmsg, HIGH(4), BAD, 0), CALL(sendmmsg, 4, BAD, 1, 0), CALL(recvmmsg, 9, BAD, 1, 0, 0), CALL(sendmmsg, 9, BAD, 1, 0),
 		CALL(sendto, 9, BAD, 1, 0, BAD, 16), CALL(sendto, 4, BAD, 1, 0, BAD, 16), CALL(sendto, 9, BAD, 1, 0, HIGH(0), 16),
 		CALL(write, 9, BAD, 1), CALL(write, 1, BAD, 1), CALL(writev, 2, BAD, 1), CALL(read, 3, BAD, 1),
 		CALL(sendfile, 9, 9, 0, 1), CALL(splice, 9, 0, 9, 0, 1, 0), CALL(io_uring_setup, 1, BAD),
@@ -81,7 +81,8 @@ START_TEST(child_must_not)
 		CALL(close, HIGH(4)), CALL(close, HIGH(7)),
 		CALL(mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
 		CALL(mmap, 0, 4096, PROT_READ, MAP_PRIVATE, 4, 0), CALL(mprotect, 0, 4096, PROT_READ | PROT_EXEC),
-		CALL(pkey_mprotect, 0, 4096, PROT_EXEC, -1), CALL(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0), CALL(prctl, PR_SET_NAME, BAD),
+		CALL(pkey_mprotect, 0, 4096, PROT_EXEC, -1), CALL(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0), CALL(prctl, PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0),
+		CALL(epoll_create1, 0), CALL(prctl, HIGH(PR_SET_NAME), BAD),
 		CALL(seccomp, 1, 0, BAD), CALL(bpf, 0, BAD, 8), CALL(setns, 9, 0), CALL(unshare, 0), CALL(mount, BAD, BAD, BAD, 0, 0),
 		CALL(chroot, BAD), CALL(setuid, 0), CALL(capset, BAD, BAD), CALL(memfd_create, BAD, 0), CALL(userfaultfd, 0),
 		CALL(rt_sigaction, 2, 0, 0, 8), CALL(rt_sigreturn), CALL(epoll_pwait2, 9, BAD, 1, 0, 0, 8), CALL(unlink, BAD),
@@ -99,7 +100,7 @@ START_TEST(child_may)
 		CALL(sendmsg, FD_PROXY_UDP4, BAD, 0), CALL(sendmsg, FD_PROXY_UDP6, BAD, 0), CALL(sendto, 9, BAD, 1, 0, 0, 0),
 		CALL(sendto, 3, BAD, 1, 0, 0, 0), CALL(accept4, 5, BAD, BAD, 0), CALL(accept4, 7, BAD, BAD, 0),
 		CALL(setsockopt, 9, IPPROTO_TCP, TCP_NODELAY, BAD, 4), CALL(close, 8), CALL(close, 9), CALL(close, 15),
-		CALL(close, 16), CALL(close, 100), CALL(close, 255), CALL(close, 256), CALL(close, 1000), CALL(epoll_create1, 0),
+		CALL(close, 16), CALL(close, 100), CALL(close, 255), CALL(close, 256), CALL(close, 1000), CALL(prctl, PR_SET_NAME, BAD),
 		CALL(epoll_ctl, 8, 1, 9, BAD), CALL(epoll_wait, 8, BAD, 1, 0), CALL(getrandom, BAD, 1, 0), CALL(clock_gettime, 1, BAD),
 		CALL(write, 2, BAD, 1), CALL(brk, 0), CALL(mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
 		CALL(mremap, BAD, 0, 0, 0, 0), CALL(munmap, BAD, 0),
@@ -112,7 +113,7 @@ END_TEST
 START_TEST(zygote_must_not)
 {
 	static const struct probe probes[] = {
-		CALL(socket, AF_INET, SOCK_DGRAM, 0), CALL(connect, 9, BAD, 16), CALL(bind, 9, BAD, 16), CALL(openat, AT_FDCWD, BAD, 0),
+		CALL(socket, AF_INET, SOCK_DGRAM, 0), CALL(socketpair, AF_INET, 1, 0, BAD), CALL(connect, 9, BAD, 16), CALL(bind, 9, BAD, 16), CALL(openat, AT_FDCWD, BAD, 0),
 		CALL(execve, BAD, 0, 0), CALL(clone, SIGCHLD, 0, 0, 0, 0), CALL(clone, 0x10000000 | SIGCHLD, 0, 0, 0, 0),
 		CALL(clone3, BAD, 88), CALL(fork), CALL(kill, 1, 0), CALL(tgkill, 1, 1, 0), CALL(ptrace, 16, 1, 0, 0),
 		CALL(pidfd_getfd, 9, 1, 0), CALL(pidfd_send_signal, 9, 0, 0, 0), CALL(sendmsg, 9, BAD, 0),
@@ -128,8 +129,8 @@ END_TEST
 START_TEST(zygote_may)
 {
 	static const struct probe probes[] = {
-		CALL(sendmsg, FD_ZYGOTE_ATTACHER, BAD, 0), CALL(pidfd_open, -1, 0), CALL(waitid, 0, 0, BAD, 5, 0), CALL(dup3, 99, 98, 0),
-		CALL(close, 4), CALL(close_range, 8, -1, 0), CALL(prctl, PR_SET_NAME, BAD), CALL(seccomp, 1, 0, BAD),
+		CALL(sendmsg, FD_ZYGOTE_ATTACHER, BAD, 0), CALL(sendmsg, 62, BAD, 0), CALL(socketpair, AF_UNIX, 1, 0, BAD), CALL(pidfd_open, -1, 0), CALL(waitid, 0, 0, BAD, 5, 0), CALL(dup3, 99, 98, 0),
+		CALL(close, 4), CALL(close_range, 8, -1, 0), CALL(epoll_create1, 0), CALL(seccomp, 1, 0, BAD),
 		CALL(ppoll, BAD, 1, 0, 0, 0),
 	};
 
