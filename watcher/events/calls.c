@@ -94,10 +94,13 @@ static int send_call(const struct call *call, const struct channel *gate, uint32
 
 int calls_send(struct calls *calls, const struct channel *gate, uint32_t epoch)
 {
-	while (calls->waiting && calls->under_way < CALLS_UNDER_WAY) {
+	while (calls->waiting) {
 		struct call *call = next_waiting(calls);
-		int error = send_call(call, gate, epoch);
+		int error;
 
+		if (calls->under_way >= (call->purpose < CALL_LIST ? CALLS_UNDER_WAY : CALLS_OF_LISTS))
+			return 0;
+		error = send_call(call, gate, epoch);
 		if (error)
 			return error;
 		call->sent = 1;

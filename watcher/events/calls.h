@@ -10,6 +10,7 @@
 
 #define CALLS_MAX 1280		/* a Tasks/Get for each sandbox of a list, and room for events */
 #define CALLS_UNDER_WAY 16
+#define CALLS_OF_LISTS 8	/* of these: hung shims hold a list up, never an event */
 
 enum call_purpose {
 	CALL_FREE,
