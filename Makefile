@@ -11,6 +11,8 @@ B := build
 CC := gcc
 CLANG := clang
 PYTHON := /usr/bin/python3
+# make V=1 shows the commands
+Q := $(if $(V),,@)
 
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wconversion \
 	-Wno-missing-field-initializers -Werror
@@ -48,16 +50,16 @@ all: $(AGENT) $(B)/agent/empty $(B)/leitwacht-initc	## build everything
 MULTIARCH := $(shell $(CC) -print-multiarch)
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
-	@mkdir -p $(@D)
-	$(CLANG) -g -O2 -Wall -Wextra -Werror -target bpf -Ibpf -I/usr/include/$(MULTIARCH) -c $< -o $@
+	@mkdir -p $(@D); echo '  BPF   $<'
+	$(Q)$(CLANG) -g -O2 -Wall -Wextra -Werror -target bpf -Ibpf -I/usr/include/$(MULTIARCH) -c $< -o $@
 
 $(B)/gen/attacher/%.skel.h: $(B)/bpf/%.bpf.o
-	@mkdir -p $(@D)
-	bpftool gen skeleton $< name $(subst .,_,$*) >$@
+	@mkdir -p $(@D); echo '  GEN   $@'
+	$(Q)bpftool gen skeleton $< name $(subst .,_,$*) >$@
 
 $(B)/gen/watcher/%.pb-c.c $(B)/gen/watcher/%.pb-c.h &: watcher/events/%.proto
-	@mkdir -p $(@D)
-	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+	@mkdir -p $(@D); echo '  GEN   $@'
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
 
 # ---- objects: folder by folder, so that no room sees another's headers -------
 INC_common := -Icommon
@@ -69,8 +71,8 @@ INC_dnsproxy := -Idnsproxy -Icommon
 define objects # name, include variable, sources
 OBJ_$(1) := $$(patsubst %.c,$(B)/obj/$(1)/%.o,$(3))
 $(B)/obj/$(1)/%.o: %.c
-	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$($(2)) -MMD -MP -c $$< -o $$@
+	@mkdir -p $$(@D); echo '  CC    $$<'
+	$$(Q)$$(CC) $$(CFLAGS) $$($(2)) -MMD -MP -c $$< -o $$@
 endef
 $(eval $(call objects,common,INC_common,$(COMMON)))
 $(eval $(call objects,leitwacht,INC_attacher,$(LAUNCHER)))
@@ -85,24 +87,24 @@ OBJ_leitwacht-watcher += $(B)/obj/leitwacht-watcher/containerd.pb-c.o
 $(OBJ_leitwacht-attacher): | $(B)/gen/attacher/lw.skel.h
 $(OBJ_leitwacht-watcher): | $(B)/gen/watcher/containerd.pb-c.h
 $(B)/obj/leitwacht-watcher/containerd.pb-c.o: $(B)/gen/watcher/containerd.pb-c.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INC_watcher) -c $< -o $@	# protoc-c's code passes our warnings
+	@mkdir -p $(@D); echo '  CC    $<'
+	$(Q)$(CC) $(CFLAGS) $(INC_watcher) -c $< -o $@	# protoc-c's code passes our warnings
 
 $(B)/libcommon.a: $(OBJ_common)
-	rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 .SECONDEXPANSION:
 $(AGENT): $(B)/agent/%: $$(OBJ_%) $(B)/libcommon.a
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(OBJ_$*) $(B)/libcommon.a $(LIBS_$*)
+	@mkdir -p $(@D); echo '  LINK  $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(OBJ_$*) $(B)/libcommon.a $(LIBS_$*)
 
 $(B)/agent/empty:
-	mkdir -p $@ && chmod 0555 $@
+	$(Q)mkdir -p $@ && chmod 0555 $@
 
 # The init container: static, without glibc (its resolver and its size).
 $(B)/leitwacht-initc: $(INITC) $(wildcard initc/*.h) common/version.h
-	@mkdir -p $(@D)
-	musl-gcc -std=gnu11 -Os $(WARN) -fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffunction-sections -static \
+	@mkdir -p $(@D); echo '  LINK  $@'
+	$(Q)musl-gcc -std=gnu11 -Os $(WARN) -fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffunction-sections -static \
 		-Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack -s -Iinitc -Icommon -o $@ $(INITC)
 
 include tests/Makefile.inc
