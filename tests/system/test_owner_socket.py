@@ -28,7 +28,7 @@ print(json.dumps({"owners": {port: send(port) for port in others}, "control": se
 def test_the_owner_socket_takes_nothing_from_the_pod(node, agent, make_pod):
     run = make_pod()
     assert run.start(), run["leitwacht-attach"].lines()
-    result = json.loads(run.in_netns([sys.executable, "-c", SENDER]))
+    result = json.loads(run.in_netns([sys.executable, "-c", SENDER]).stdout)
     assert result["control"] == 0
     assert len(result["owners"]) >= 1
     assert set(result["owners"].values()) == {errno.ECONNREFUSED}
