@@ -455,6 +455,7 @@ UNIT_MAIN("watcher", an_event_becomes_a_claim, a_container_known_from_its_creati
 	  what_runs_is_found_by_the_list, another_namespace_is_never_touched,
 	  a_failed_attach_is_repeated_more_and_more_slowly, a_lost_answer_is_asked_for_again, refused_is_final, gone_is_forgotten,
 	  another_runtime_is_refused, an_end_is_told_once_and_forgotten_by_the_next_list, what_a_list_misses_is_ended,
-	  a_failed_list_forgets_nothing_and_comes_again_soon, a_lost_call_brings_a_list, a_hung_list_does_not_hold_up_an_event, malformed_payloads_are_skipped,
+	  a_failed_list_forgets_nothing_and_comes_again_soon, a_lost_call_brings_a_list, a_hung_list_does_not_hold_up_an_event,
+	  malformed_payloads_are_skipped,
 	  a_swapped_answer_is_skipped, what_speaks_of_another_epoch_is_stale, a_gate_that_breaks_the_contract_is_dropped,
 	  new_channels, a_full_table_fails_closed, a_new_pod_goes_before_reconciles, guards)
