@@ -58,6 +58,7 @@ static int standard_descriptors(void)
 	autoclose null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int flags = fcntl(STDERR_FILENO, F_GETFL);
 
+	signal(SIGPIPE, SIG_IGN);	/* inherited by all: a log that nobody reads ends no process */
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || flags < 0 || fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK))
 		return -errno;
 	return 0;
