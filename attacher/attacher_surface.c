@@ -59,7 +59,7 @@ static const struct surface_call calls[] = {
 	{ "recvmsg", SERVE, "messages" },
 	{ "dup3", SERVE, "a restarted watcher's channel, or a plug", { ARG_IS(1, FD_ATTACHER_WATCHER) } },
 	{ "dup3", SERVE, "a restarted zygote's channel, or a plug", { ARG_IS(1, FD_ATTACHER_ZYGOTE) } },
-	{ "dup3", START, "the plug onto the scratch cgroup's number", { ARG_IS(1, FD_ATTACHER_SCRATCH) } },
+	{ "dup3", START, "libbpf: a reused map's descriptor; the plug onto the scratch cgroup's number" },
 
 	/* a process's daily needs */
 	{ "epoll_wait", SERVE, "the loop" },

@@ -40,7 +40,8 @@ static unsigned parse_pid(const char *text)
 
 static void add_guard(struct options *options, const char *name)
 {
-	if (!*name || strlen(name) > 63)
+	/* a namespace's name is a DNS label (RFC 1123) */
+	if (strcmp(name, "*") && (!*name || strlen(name) > 63 || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")]))
 		bad("--guard takes a namespace's name or '*'", name);
 	if (options->guard_count == GUARDS_MAX)
 		bad("--guard given too often, at most 64 (or '*')", NULL);
