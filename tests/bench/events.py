@@ -4,6 +4,7 @@ It tells when the runtime says that a task started (the envelope's time), and
 it starts the floor's rounds: at the moment at which the agent would begin, so
 that both compete with the same things.
 """
+import contextlib
 import threading
 
 import grpc
@@ -57,15 +58,12 @@ class Starts:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
-        try:
+        with contextlib.suppress(grpc.RpcError):    # cancelled, or lost: who waits for an event says so
             for envelope in self.call:
                 start = Start(envelope)
                 if self.on_start:
                     self.on_start(start)
                 self.seen[start.container] = start
-        except grpc.RpcError as error:
-            if error.code() != grpc.StatusCode.CANCELLED:
-                raise
 
     def stop(self):
         self.call.cancel()
