@@ -31,6 +31,7 @@ def children_of(zygote):
 
 def test_a_child_has_nothing_but_its_descriptors(proxy, zygote):
     assert set(fds_of(proxy.pid)) == set(range(9))
+    time.sleep(0.1)                                # the zygote closes after it has answered
     assert set(fds_of(zygote.process.pid)) - SPARE == set(range(4))
     zygotes_channel = fds_of(zygote.process.pid)[3]
     assert zygotes_channel not in fds_of(proxy.pid).values()
