@@ -1,51 +1,71 @@
-"""leitwacht-uninstall is the only thing that detaches, and not while it would do harm."""
+"""leitwacht-uninstall: the only thing that detaches, and when it refuses to."""
+import pytest
+
 from harness import evidence, manifests
+from harness.agent import Agent
+from harness.kubelet import PodRun
+from node.node import Node
 from paths import BUILD
+from waiting import wait_until
 
 PROGRAM = BUILD / "agent" / "leitwacht-uninstall"
 
 
-def uninstall(node, *options):
-    done = node.run([PROGRAM, *options], check=False)
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def own_node():
+    with Node() as node:
+        yield node
 
 
-def passed(run):
-    assert run.start(), run[manifests.BARRIER].lines()
-    return run
+def uninstall(node, *words):
+    return node.run([PROGRAM, *words], check=False)
 
 
-def test_refuses_while_an_agent_runs(node, upstream, make_agent, make_pod):
-    make_agent().start()
-    run = passed(make_pod())
-    for options in ((), ("--force",)):
-        code, said = uninstall(node, *options)
-        assert code != 0 and said
-        assert evidence.attached(node, run) == ["lw_egress"]
+def folder_is_there(node):
+    return "leitwacht" in node.run(["ls", "/sys/fs/bpf"]).stdout.split()
 
 
-def test_refuses_while_a_pod_is_enforced_unless_forced(node, upstream, make_agent, make_pod):
-    agent = make_agent().start()
-    run = passed(make_pod())
-    agent.kill()
-    code, said = uninstall(node)
-    assert code != 0 and said
+def test_wrong_words_and_places(node):
+    assert uninstall(node, "--what").returncode == 2
+    assert uninstall(node, "--bpffs=/tmp").returncode == 1
+    done = uninstall(node)
+    assert done.returncode == 0 and "nothing of leitwacht" in done.stdout
+
+
+def test_refuses_while_an_agent_runs_or_a_pod_is_enforced(own_node):
+    node = own_node
+    agent = Agent(node, upstreamless).start()
+    run = PodRun(node, manifests.runner_pod("exec sleep 3600"))
+    assert run.start()
+
+    refused = uninstall(node, "--force")
+    assert refused.returncode == 1 and "lock" in refused.stderr
     assert evidence.attached(node, run) == ["lw_egress"]
-    assert uninstall(node, "--force")[0] == 0
+
+    agent.remove()
+    refused = uninstall(node)
+    assert refused.returncode == 1 and "still enforced" in refused.stderr
+    assert evidence.attached(node, run) == ["lw_egress"]
+
+    done = uninstall(node, "--force")
+    assert done.returncode == 0, done.stderr
+    assert not folder_is_there(node)
     assert evidence.attached(node, run) == []
-    assert evidence.pins(node) == []
+    run.remove()
 
 
-def test_after_it_an_agent_starts_afresh(node, upstream, make_agent, make_pod):
-    agent = make_agent().start()
-    passed(make_pod()).remove()
-    agent.kill()
-    assert uninstall(node)[0] == 0
-    assert evidence.pins(node) == []
-    make_agent().start()
-    assert evidence.attached(node, passed(make_pod())) == ["lw_egress"]
+def test_after_the_pods_are_gone(own_node):
+    node = own_node
+    agent = Agent(node, upstreamless).start()
+    run = PodRun(node, manifests.runner_pod("exec sleep 3600"))
+    assert run.start()
+    agent.remove()
+    run.remove()
+    assert evidence.link_pins(node) != []          # nobody was there to clear it
+    # the kernel lets go of a removed cgroup a moment later
+    wait_until(lambda: uninstall(node).returncode == 0, "nothing holds it any more")
+    assert not folder_is_there(node)
 
 
-def test_no_bpffs_is_said(node):
-    code, said = uninstall(node, "--bpffs=/tmp")
-    assert code != 0 and "bpffs" in said
+def upstreamless(pod, container):
+    """No test here asks a name."""
