@@ -25,6 +25,7 @@
 #endif
 
 #define LISTEN_BACKLOG 64
+#define LISTEN_BUFFER (1 << 20)		/* some thousand small queries; the default drops a burst of 300 */
 #define LINK_DUMP_BYTES 32768
 
 static int own_fd = -1;
@@ -116,12 +117,15 @@ static int set(int fd, int level, int option)
 /* Answers must leave from the address that was asked, so the asked address is delivered (ip(7), IP_PKTINFO). */
 static int listener_options(int fd, int family, int type)
 {
+	static const int burst = LISTEN_BUFFER;
 	int error = 0;
 
 	if (family == AF_INET6)
 		error = set(fd, IPPROTO_IPV6, IPV6_V6ONLY);
 	if (!error && type == SOCK_DGRAM)
 		error = family == AF_INET6 ? set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) : set(fd, IPPROTO_IP, IP_PKTINFO);
+	if (!error && type == SOCK_DGRAM && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &burst, sizeof(burst)))
+		error = -errno;
 	if (!error && type == SOCK_STREAM)
 		error = set(fd, SOL_SOCKET, SO_REUSEADDR);	/* an earlier proxy's connections in TIME_WAIT */
 	return error;
