@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "privs.h"
 #include "process.h"
+#include "surface_rows.h"
 
 #define START PHASE_STARTUP
 #define SERVE PHASE_SERVING
@@ -65,16 +66,10 @@ static const struct surface_call calls[] = {
 	{ "epoll_wait", SERVE, "the loop" },
 	{ "epoll_ctl", SERVE, "the loop" },
 	{ "close", SERVE, "" },
-	{ "write", SERVE, "the log", { ARG_IS(0, 2) } },
 	{ "getrandom", SERVE, "tokens" },
-	{ "clock_gettime", SERVE, "where the vDSO can't" },
-	{ "brk", SERVE, "memory" },
-	{ "mmap", SERVE, "memory, never executable", { ARG_LACKS(2, PROT_EXEC) } },
-	{ "munmap", SERVE, "memory" },
-	{ "mremap", SERVE, "memory" },
 	{ "rt_sigreturn", SERVE, "" },
-	{ "restart_syscall", SERVE, "after SIGSTOP, SIGCONT" },
-	{ "exit_group", SERVE, "" },
+
+	SURFACE_DAILY_ROWS,
 
 	/* start: load the program, make or reuse the maps, self-test, second filter */
 	{ "bpf", START, "load program, make maps, probe features" },

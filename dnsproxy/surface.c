@@ -14,10 +14,10 @@
 #include "cleanup.h"
 #include "process.h"
 #include "spare.h"
+#include "surface_rows.h"
 #include "filter.h"
 
 #define SERVE PHASE_SERVING
-#define START PHASE_STARTUP
 #define FORK_FLAGS (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD)
 
 /* A descriptor with this bit set is none of 0 to 7.  (A comparison would look at 64 bits where the kernel looks at 32.) */
@@ -81,16 +81,7 @@ static const struct surface_call zygote_calls[] = {
 	{ "close_range", SERVE, "everything else closed", { { 0 } } },
 	{ "seccomp", SERVE, "the child's own filter on top", { { 0 } } },
 
-	/* start-up */
-	{ "chdir", START, "into the empty root", { { 0 } } },
-	{ "chroot", START, "into the empty root", { { 0 } } },
-	{ "prctl", START, "bounding and ambient set", { { 0 } } },
-	{ "capget", START, "capabilities given up and read back", { { 0 } } },
-	{ "capset", START, "capabilities given up and read back", { { 0 } } },
-	{ "gettid", START, "libcap-ng", { { 0 } } },
-	{ "getuid", START, "read back", { { 0 } } },
-	{ "getresuid", START, "read back", { { 0 } } },
-	{ "openat", START, "libcap-ng looks for /proc, which the empty root has not", { { 0 } } },
+	SURFACE_CONFINE_ROWS,
 };
 
 static const struct surface_call proxy_calls[] = { PROXY_CALLS };

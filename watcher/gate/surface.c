@@ -4,15 +4,14 @@
  * table and request.c together are what stands between an owned gate and it.
  */
 #include <stddef.h>
-#include <sys/mman.h>
 #include "cleanup.h"
 #include "process.h"
 #include "surface.h"
+#include "surface_rows.h"
 
 #define NO_ARGS { { 0, 0, 0, 0, 0 } }
 #define ON_FD(n, t) { .compare = ARG_EQ, .index = 0, .value = (n), .text = (t) }
 #define NO_ADDRESS { .compare = ARG_EQ, .index = 4, .value = 0, .text = "no address" }
-#define NOT_EXECUTABLE { .compare = ARG_MASKED_EQ, .index = 2, .mask = PROT_EXEC, .value = 0, .text = "not executable" }
 
 static const struct surface_call calls[] = {
 	{ "poll", PHASE_SERVING, "waits for its three descriptors", NO_ARGS },
@@ -27,25 +26,9 @@ static const struct surface_call calls[] = {
 	{ "dup3", PHASE_SERVING, "a new runtime socket",
 	  { { .compare = ARG_EQ, .index = 1, .value = FD_GATE_RUNTIME, .text = "onto the runtime's socket" } } },
 	{ "close", PHASE_SERVING, "the old runtime socket; a descriptor that got its fixed number", NO_ARGS },
-	{ "write", PHASE_SERVING, "log lines", { ON_FD(2, "stderr") } },
-	{ "clock_gettime", PHASE_SERVING, "deadlines, where the vdso can't answer", NO_ARGS },
-	{ "brk", PHASE_SERVING, "heap", NO_ARGS },
-	{ "mmap", PHASE_SERVING, "heap", { NOT_EXECUTABLE } },
-	{ "mremap", PHASE_SERVING, "heap", NO_ARGS },
-	{ "munmap", PHASE_SERVING, "heap", NO_ARGS },
-	{ "restart_syscall", PHASE_SERVING, "poll goes on after SIGSTOP and SIGCONT", NO_ARGS },
-	{ "exit_group", PHASE_SERVING, "the end", NO_ARGS },
+	SURFACE_DAILY_ROWS,
 
-	{ "chdir", PHASE_STARTUP, "into the empty folder", NO_ARGS },
-	{ "chroot", PHASE_STARTUP, "the empty folder becomes its root", NO_ARGS },
-	{ "capget", PHASE_STARTUP, "reads back that no capability is left", NO_ARGS },
-	{ "capset", PHASE_STARTUP, "drops its capabilities", NO_ARGS },
-	{ "prctl", PHASE_STARTUP, "drops its bounding and ambient sets", NO_ARGS },
-	{ "gettid", PHASE_STARTUP, "libcap-ng asks whose capabilities", NO_ARGS },
-	{ "openat", PHASE_STARTUP, "libcap-ng looks for /proc, which is not there", NO_ARGS },
-	{ "getuid", PHASE_STARTUP, "reads back who it is", NO_ARGS },
-	{ "getresuid", PHASE_STARTUP, "reads back who it is", NO_ARGS },
-	{ "seccomp", PHASE_STARTUP, "the serving filter on top of this one", NO_ARGS },
+	SURFACE_CONFINE_ROWS,
 };
 
 static const struct surface_fd fds[] = {
