@@ -25,7 +25,7 @@ OUT = BUILD / "bench.json"
 OWN_STAGES = tuple(stage for stage in STAGES if stage != "proxy")
 LEGEND = """
 attach.<stage>     the agent's own clock, from its "attached" line.  attach.attacher: all stages but proxy, which waits
-                   for another process (the zygote forks, the child says HELLO); the hand-over itself is in it.
+                   for another process (zygote and child, until the child's HELLO); the hand-over itself is in it.
 floor.<stage>      the same kernel calls for a pod that no agent guards, by a bare program (uid 0, no filter, nothing
                    built or compared), begun by the same kind of event, in turn with the agent: tests/bench/floor.h.
 receipt_to_live    from the event's first byte at the gate to the attacher's LIVE; attach.road: what of it is no stage
