@@ -28,6 +28,7 @@
 #define RESTART_FIRST (20 * NS_PER_MS)
 #define RESTART_DOUBLINGS 5		/* 640 ms: a restart always begins within a second */
 #define PROXY_FDS 512
+#define PROXY_BYTES (32 << 20)
 #define SOUND (10 * NS_PER_S)		/* who ran so long starts again at once */
 #define ATTACHER_SEND_BYTES (2 << 20)	/* all kept sockets at once, before it reads the first */
 
@@ -169,7 +170,7 @@ static void become(struct launcher *launcher, enum child_index index, const stru
 static void become(struct launcher *launcher, enum child_index index, const struct places *places, pid_t parent)
 {
 	static char storage[GUARDS_MAX][80];
-	static const struct rlimit proxy_limit = { PROXY_FDS, PROXY_FDS };
+	static const struct rlimit proxy_fds = { PROXY_FDS, PROXY_FDS }, proxy_data = { PROXY_BYTES, PROXY_BYTES };
 	char *argv[GUARDS_MAX + 2], *environment[] = { NULL };
 	/* moved out of the way of the fixed numbers */
 	int program = fcntl(launcher->program_folder, F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
@@ -185,8 +186,9 @@ static void become(struct launcher *launcher, enum child_index index, const stru
 		error = privs_become(programs[index].uid, programs[index].caps);
 	if (!error && fchdir(folder))		/* as the attacher: root without DAC_OVERRIDE can't enter its folder */
 		error = -errno;
-	if (!error && index == CHILD_ZYGOTE && setrlimit(RLIMIT_NOFILE, &proxy_limit))
-		error = -errno;		/* an owned proxy holds so many upstream ports and no more */
+	/* an owned proxy holds so many upstream ports, and so much memory, and no more */
+	if (!error && index == CHILD_ZYGOTE && (setrlimit(RLIMIT_NOFILE, &proxy_fds) || setrlimit(RLIMIT_DATA, &proxy_data)))
+		error = -errno;
 	if (!error && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		error = -errno;
 	if (!error && getppid() != parent)

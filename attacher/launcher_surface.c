@@ -27,7 +27,6 @@ static const struct surface_call calls[] = {
 	{ "unlinkat", SERVE, "scratch cgroup" },
 	{ "openat", SERVE, "scratch cgroup; a child's libraries" },
 	{ "clone", SERVE, "a child" },
-	{ "fork", SERVE, "a child" },
 	{ "wait4", SERVE, "reap" },
 	{ "waitid", SERVE, "reap" },
 	{ "kill", SERVE, "a child" },
@@ -63,7 +62,6 @@ static const struct surface_call calls[] = {
 	{ "getppid", SERVE, CHILD },
 
 	/* any program's start */
-	{ "execve", SERVE, CHILD },
 	{ "access", SERVE, CHILD },
 	{ "faccessat", SERVE, CHILD },
 	{ "faccessat2", SERVE, CHILD },
@@ -86,12 +84,9 @@ static const struct surface_call calls[] = {
 	{ "geteuid", SERVE, CHILD },
 	{ "getgid", SERVE, CHILD },
 	{ "getegid", SERVE, CHILD },
-	{ "sysinfo", SERVE, CHILD },
 	{ "uname", SERVE, CHILD },
 	{ "rt_sigaction", SERVE, CHILD },
 	{ "lseek", SERVE, CHILD },
-	{ "readlink", SERVE, CHILD },
-	{ "sched_getaffinity", SERVE, CHILD },
 
 	/* what the others serve with (their own tables say why, and where) */
 	{ "bpf", SERVE, CHILD },
@@ -109,13 +104,9 @@ static const struct surface_call calls[] = {
 	{ "accept4", SERVE, CHILD },
 	{ "getsockopt", SERVE, CHILD },
 	{ "getsockname", SERVE, CHILD },
-	{ "getpeername", SERVE, CHILD },
-	{ "shutdown", SERVE, CHILD },
 	{ "recvfrom", SERVE, CHILD },
 	{ "recvmmsg", SERVE, CHILD },
 	{ "sendmmsg", SERVE, CHILD },
-	{ "writev", SERVE, CHILD },
-	{ "readv", SERVE, CHILD },
 	{ "dup", SERVE, CHILD },
 	{ "dup3", SERVE, CHILD },
 	{ "eventfd2", SERVE, CHILD },
@@ -124,11 +115,6 @@ static const struct surface_call calls[] = {
 	{ "epoll_wait", SERVE, CHILD },
 	{ "epoll_pwait", SERVE, CHILD },
 	{ "ppoll", SERVE, CHILD },
-	{ "clone3", SERVE, CHILD },
-	{ "timerfd_create", SERVE, CHILD },
-	{ "timerfd_settime", SERVE, CHILD },
-	{ "clock_nanosleep", SERVE, CHILD },
-	{ "madvise", SERVE, CHILD },
 	{ "memfd_create", SERVE, CHILD },
 };
 
