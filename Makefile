@@ -72,7 +72,7 @@ define objects # name, include variable, sources
 OBJ_$(1) := $$(patsubst %.c,$(B)/obj/$(1)/%.o,$(3))
 $(B)/obj/$(1)/%.o: %.c
 	@mkdir -p $$(@D); echo '  CC    $$<'
-	$$(Q)$$(CC) $$(CFLAGS) $$($(2)) -MMD -MP -c $$< -o $$@
+	$$(Q)$$(CC) $$(CFLAGS) $$($(2)) -MD -MP -c $$< -o $$@
 endef
 $(eval $(call objects,common,INC_common,$(COMMON)))
 $(eval $(call objects,leitwacht,INC_attacher,$(LAUNCHER)))

@@ -73,6 +73,16 @@ def test_sandbox_replaced_without_a_gap(node, sink, agent, make_pod):
     assert evidence.chains(node, run) == CHAINS         # in the new network
 
 
+def test_empty_pod_cgroup_keeps_its_link(node, agent, make_pod):
+    """Between two sandboxes a pod cgroup holds no process: whatever starts in it next is still enforced."""
+    run = passed(make_pod())
+    link = evidence.link_facts(node, run)
+    node.cri.stop_sandbox(run.sandbox)
+    agent.wait_said("pod cgroup is empty, its netns is let go", sandbox=run.sandbox)
+    assert evidence.attached(node, run) == ["lw_egress"]
+    assert evidence.link_facts(node, run) == link
+
+
 def test_host_network_is_refused(node, agent, make_pod):
     def on_the_host(pod):
         pod["spec"]["hostNetwork"] = True
