@@ -25,7 +25,7 @@ DEADLINE_DOWN = 5
 STAGES = ("verify_ms", "entry_ms", "link_ms", "nft_ms", "listen_ms", "proxy_ms", "readback_ms")
 JOB = """
 probe udp {v4} {port} 5; probe udp {v6} {port} 5; probe tcp {v4} {port}
-nslookup -type=a registry.example.com | grep Address | tail -1
+nslookup -type=a build.example.com | grep Address | tail -1
 exec sleep 3600
 """.format(v4=SERVICE4, v6=SERVICE6, port=SINK_PORT)
 JOB_LINES = 4
@@ -124,7 +124,7 @@ def check_passed(node, agent, run, packets, upstream, claims):
     claims.check(packets and packets[0][0] > live, "no packet left the pod before it was enforced (bridge)")
     claims.check(len(packets) == counted > 0,
                  "each packet on the bridge was seen by the program: %d and %d" % (len(packets), counted))
-    claims.check(("udp", "A", "registry.example.com") in upstream.queries(),
+    claims.check(("udp", "A", "build.example.com") in upstream.queries(),
                  "the job's name was resolved through the pod's proxy")
 
 

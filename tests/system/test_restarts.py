@@ -36,7 +36,7 @@ def assert_enforced(node, run, count=5):
 
 
 def resolves(run):
-    return run["build"].exec("nslookup", "-type=a", "registry.example.com")[0] == 0
+    return run["build"].exec("nslookup", "-type=a", "build.example.com")[0] == 0
 
 
 @pytest.mark.parametrize("frozen", FROZEN.values(), ids=list(FROZEN))

@@ -101,10 +101,10 @@ def test_networks_pass_and_resolve(node, agent, upstream, make_pod, network, res
 def test_names_are_resolved_by_the_upstream_and_leave_the_pod_by_no_other_way(node, agent, upstream, make_pod):
     run = passed(make_pod())
     with evidence.bridge_counter(node, run) as sent:
-        code, out, _ = run["build"].exec("nslookup", "-type=a", "registry.example.com")
+        code, out, _ = run["build"].exec("nslookup", "-type=a", "build.example.com")
         assert (code, "192.0.2.53" in out) == (0, True)
         assert sent() == 0                                  # the question went to the proxy, not out
-    assert ("udp", "A", "registry.example.com") in upstream.queries()
+    assert ("udp", "A", "build.example.com") in upstream.queries()
 
 
 def test_one_flow_record_a_flow(node, agent, sink, make_pod):
