@@ -105,6 +105,13 @@ static int dispatch(struct proxy *p, const struct epoll_event *event)
 	return 0;
 }
 
+static int makes_sockets(const struct epoll_event *event)
+{
+	enum source source = (enum source)(event->data.u32 >> 16);
+
+	return source == SOURCE_CHANNEL || source == SOURCE_TCP4 || source == SOURCE_TCP6;
+}
+
 static int connected(const struct proxy *p)
 {
 	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
@@ -140,8 +147,13 @@ static int turn(struct proxy *p, uint64_t *ticked_ns)
 	if (count < 0 && errno != EINTR)
 		log_fatal("epoll_wait", -errno);
 	p->now = clock_ns();
+	/* what makes sockets comes last: an event of this batch must not meet another socket in its place */
+	for (int i = 0; i < count; i++)
+		if (!makes_sockets(&events[i]))
+			dispatch(p, &events[i]);
 	for (int i = 0; i < count && !error; i++)
-		error = dispatch(p, &events[i]);
+		if (makes_sockets(&events[i]))
+			error = dispatch(p, &events[i]);
 	if (!error && (p->due || p->now - *ticked_ns >= TICK_MS * NS_PER_MS)) {
 		*ticked_ns = p->now;
 		tick(p);
@@ -173,7 +185,7 @@ static void report(const struct proxy *p, int error)
 		  log_int("queries", c->queries), log_int("barrier", c->barrier), log_int("forwarded", c->forwarded),
 		  log_int("answered", c->answered), log_int("servfail", c->servfail), log_int("retries", c->retries),
 		  log_int("malformed_queries", c->malformed), log_int("foreign_replies", c->foreign),
-		  log_int("unsound_replies", c->unsound), log_int("dropped", c->dropped));
+		  log_int("unsound_replies", c->unsound), log_int("refusals", c->refused), log_int("dropped", c->dropped));
 }
 
 int proxy_run(struct proxy *p, uint64_t slot, unsigned families)

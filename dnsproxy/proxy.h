@@ -31,9 +31,13 @@ enum source { SOURCE_CHANNEL = 1, SOURCE_UDP4, SOURCE_UDP6, SOURCE_TCP4, SOURCE_
 struct connection {
 	int used, fd;
 	int ended;		/* it sends no more; what it asked is still answered */
+	int broken;		/* an answer was dropped: to be shut at the turn's end */
 	unsigned pending;	/* questions in flight */
 	uint32_t events;	/* what epoll watches */
 	uint64_t active_ns;	/* last whole message in or byte out */
+	uint64_t moved_ns;	/* last question that began or ended its flight */
+	uint64_t unread_ns;	/* since when the first `unread` bytes of `out` wait */
+	size_t unread;
 	struct frame_buffer in, out;
 };
 
@@ -71,7 +75,7 @@ struct upstreams {
 
 /* For the last line of a child's log. */
 struct counters {
-	uint64_t queries, barrier, forwarded, answered, servfail, malformed, foreign, unsound, retries, dropped;
+	uint64_t queries, barrier, forwarded, answered, servfail, malformed, foreign, unsound, refused, retries, dropped;
 };
 
 struct proxy {
@@ -105,7 +109,10 @@ void udp_answer(struct proxy *p, const struct client *client, const uint8_t *byt
 void connection_accept(struct proxy *p, int listener);
 void connection_event(struct proxy *p, unsigned index, uint32_t events);
 void connection_answer(struct proxy *p, unsigned index, const uint8_t *bytes, size_t size);
-/* One of its questions is no longer in flight. */
+/* May one more of its questions be in flight? */
+int connection_has_room(const struct proxy *p, unsigned index);
+/* One of its questions is in flight; no longer. */
+void connection_asked(struct proxy *p, unsigned index);
 void connection_settled(struct proxy *p, unsigned index);
 void connection_tick(struct proxy *p);
 

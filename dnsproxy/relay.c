@@ -117,8 +117,10 @@ static void try_on(struct proxy *p, struct flight *f)
 static void forward(struct proxy *p, const struct client *client, const struct query *query)
 {
 	enum flight_kind kind = client->kind == CLIENT_TCP ? FLIGHT_TCP : FLIGHT_UDP;
-	struct flight *f = flight_new(&p->flights, kind, query->bytes, query->size);
+	struct flight *f = NULL;
 
+	if (kind == FLIGHT_UDP || connection_has_room(p, client->connection))
+		f = flight_new(&p->flights, kind, query->bytes, query->size);
 	if (!f) {
 		answer_local(p, client, query, RCODE_SERVFAIL, NULL);
 		return;
@@ -129,7 +131,7 @@ static void forward(struct proxy *p, const struct client *client, const struct q
 	f->question_end = (uint16_t)query->shape.question_end;
 	f->udp_limit = (uint16_t)query_udp_limit(query);
 	if (kind == FLIGHT_TCP)
-		p->connections[client->connection].pending++;
+		connection_asked(p, client->connection);
 	try_on(p, f);
 }
 
@@ -163,6 +165,18 @@ void relay_query(struct proxy *p, const struct client *client, const uint8_t *by
 		forward(p, client, &query);
 }
 
+/* The server won't answer this try: the next one may. */
+static void refused(struct proxy *p, struct flight *f, struct attempt *a)
+{
+	unsigned socket = a->socket;
+
+	p->count.refused++;
+	flight_attempt_end(&p->flights, f, a);
+	upstream_release(p, (enum flight_kind)f->kind, socket);
+	f->due = 1;
+	p->due = 1;
+}
+
 /* A datagram that does not pass is dropped and the real one still awaited. */
 void relay_reply(struct proxy *p, enum flight_kind kind, unsigned socket, uint8_t *bytes, size_t size)
 {
@@ -170,6 +184,10 @@ void relay_reply(struct proxy *p, enum flight_kind kind, unsigned socket, uint8_
 	struct flight *f = size < WIRE_HEADER ? NULL :
 		flight_find(&p->flights, kind, socket, wire_id(bytes), &a);
 
+	if (f && reply_refuses(bytes, size, a->id)) {
+		refused(p, f, a);
+		return;
+	}
 	if (!f || !reply_matches(bytes, size, f->query, f->question_end, a->id)) {
 		p->count.foreign++;
 		return;

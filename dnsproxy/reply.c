@@ -4,6 +4,7 @@
 #include "reply.h"
 
 #define FLAG_TC 0x02
+#define OPT_BYTES 11
 
 int reply_matches(const uint8_t *bytes, size_t size, const uint8_t *query, size_t question_end, uint16_t id)
 {
@@ -16,6 +17,14 @@ int reply_matches(const uint8_t *bytes, size_t size, const uint8_t *query, size_
 	/* label lengths are below 'A', so comparing bytes without case compares labels too */
 	return wire_same_name(bytes + WIRE_HEADER, query + WIRE_HEADER, name) &&
 	       !memcmp(bytes + question_end - 4, query + question_end - 4, 4);
+}
+
+int reply_refuses(const uint8_t *bytes, size_t size, uint16_t id)
+{
+	static const uint8_t no_records[8];
+
+	return size == WIRE_HEADER && wire_id(bytes) == id && wire_is_answer(bytes) && !wire_opcode(bytes) &&
+	       bytes[3] & 0x0f && !memcmp(bytes + 4, no_records, sizeof(no_records));
 }
 
 int reply_sound(const uint8_t *bytes, size_t size)
@@ -31,11 +40,29 @@ void reply_restore(uint8_t *bytes, const uint8_t *query, size_t question_end, ui
 	memcpy(bytes + WIRE_HEADER, query + WIRE_HEADER, question_end - WIRE_HEADER);
 }
 
+/* Its OPT without options: the upper bits of the rcode stand there, and DNSSEC's flag.  Returns the size. */
+static size_t put_opt(uint8_t *bytes, size_t at, const struct wire_shape *shape)
+{
+	uint8_t *opt = bytes + at;
+
+	memset(opt, 0, OPT_BYTES);
+	opt[2] = TYPE_OPT;
+	wire_put16(opt + 3, shape->udp_size);
+	opt[5] = shape->extended_rcode;
+	opt[7] = (uint8_t)(shape->edns_do << 7);
+	wire_put16(bytes + 10, 1);
+	return at + OPT_BYTES;
+}
+
 size_t reply_fit(uint8_t *bytes, size_t size, size_t question_end, size_t limit)
 {
+	struct wire_shape shape;
+
 	if (size <= limit)
 		return size;
+	if (wire_walk(bytes, size, &shape))
+		shape.opts = 0;
 	bytes[2] |= FLAG_TC;
 	memset(bytes + 6, 0, 6);	/* no record is left */
-	return question_end;
+	return shape.opts && limit >= question_end + OPT_BYTES ? put_opt(bytes, question_end, &shape) : question_end;
 }

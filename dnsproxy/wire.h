@@ -12,9 +12,11 @@
 #define WIRE_HEADER 12
 #define WIRE_NAME_MAX 255
 #define WIRE_QUESTION_MAX (WIRE_HEADER + WIRE_NAME_MAX + 4)
+#define WIRE_HOPS_MAX 126		/* pointers in one name: one a label */
+#define WIRE_HOPS_ALL 32768	/* in all names of a message: several for each record that 64 KB hold */
 #define WIRE_UDP_PLAIN 512	/* what a client without EDNS takes over UDP */
 
-enum wire_type { TYPE_TXT = 16, TYPE_OPT = 41, TYPE_IXFR = 251, TYPE_AXFR = 252 };
+enum wire_type { TYPE_TXT = 16, TYPE_OPT = 41, TYPE_HIP = 55, TYPE_IXFR = 251, TYPE_AXFR = 252 };
 enum { CLASS_IN = 1 };
 enum wire_rcode { RCODE_NOERROR = 0, RCODE_FORMERR = 1, RCODE_SERVFAIL = 2, RCODE_NOTIMP = 4 };
 
@@ -24,6 +26,7 @@ struct wire_shape {
 	uint16_t opts;		/* number of OPT records */
 	uint16_t udp_size;	/* of the last OPT */
 	uint8_t edns_do;
+	uint8_t extended_rcode;	/* of the last OPT: the upper bits */
 };
 
 static inline uint16_t wire_get16(const uint8_t *bytes)
@@ -58,7 +61,10 @@ static inline unsigned wire_opcode(const uint8_t *bytes)
  */
 int wire_question(const uint8_t *bytes, size_t size, struct wire_shape *shape);
 
-/* The question and every record, up to the last byte and not one more.  0 or -1. */
+/*
+ * The question and every record, names in RDATA too, up to the last byte and
+ * not one more.  0 or -1.
+ */
 int wire_walk(const uint8_t *bytes, size_t size, struct wire_shape *shape);
 
 /* Names at the same offset of two messages, `length` bytes, equal but for the case of ASCII letters? */

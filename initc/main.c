@@ -157,6 +157,21 @@ static int run(const struct options *options)
 	return attached ? EXIT_ATTACHED : EXIT_NOT_ATTACHED;
 }
 
+/* Is this the container's command?  Its parent is then in another pid namespace, also where the pod shares one. */
+static int is_the_barrier(void)
+{
+	return getpid() == 1 || getppid() == 0;
+}
+
+/* Asked for by mistake in the pod's spec this must not open the barrier. */
+static int told(const char *what)
+{
+	if (!is_the_barrier())
+		return 0;
+	fprintf(stderr, "leitwacht-initc: %s proves nothing: as a container's command it ends with %d\n", what, EXIT_USAGE);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -164,10 +179,10 @@ int main(int argc, char **argv)
 	switch (options_read(&options, argc, argv, stderr)) {
 	case OPTIONS_HELP:
 		options_help(stdout);
-		return 0;
+		return told("--help");
 	case OPTIONS_VERSION:
 		puts("leitwacht-initc " LW_VERSION);
-		return 0;
+		return told("--version");
 	case OPTIONS_BAD:
 		return EXIT_USAGE;
 	default:

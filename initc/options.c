@@ -147,6 +147,28 @@ static int set_flag(struct options *o, int flag, const char *value, FILE *errors
 	}
 }
 
+static int is_flag(const char *word)
+{
+	size_t length = strcspn(word + 2, "=");
+
+	for (const struct option *flag = flags; flag->name; flag++)
+		if (strlen(flag->name) == length && !strncmp(word + 2, flag->name, length))
+			return 1;
+	return 0;
+}
+
+/* getopt_long takes "--no-c" for "--no-canary": what weakens the barrier is written out.  No value begins with "--". */
+static int whole_names(int argc, char **argv, FILE *errors)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "--", 2) || is_flag(argv[i]))
+			continue;
+		fprintf(errors, "leitwacht-initc: \"%.64s\" is no flag (--help lists them)\n", argv[i]);
+		return 0;
+	}
+	return 1;
+}
+
 static enum options_verdict read_flags(struct options *o, int argc, char **argv, FILE *errors)
 {
 	int flag;
@@ -173,7 +195,7 @@ static enum options_verdict read_flags(struct options *o, int argc, char **argv,
 enum options_verdict options_read(struct options *options, int argc, char **argv, FILE *errors)
 {
 	*options = (struct options){ DEADLINE_MS, POLL_MS, 1, 1, LW_VERSION };
-	if (!read_environment(options, errors))
+	if (!read_environment(options, errors) || !whole_names(argc, argv, errors))
 		return OPTIONS_BAD;
 	return read_flags(options, argc, argv, errors);
 }

@@ -153,6 +153,24 @@ def test_usage():
     assert initc("--version")[:2] == (0, "leitwacht-initc 0.1.0\n")
 
 
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_as_the_containers_command_opens_nothing(flag):
+    """As pid 1, and in a pod that shares its pid namespace, where only the parent is out of sight."""
+    def status(*start):
+        done = subprocess.run([*start, str(INITC), flag], capture_output=True, text=True, timeout=30)
+        assert (flag in done.stderr) == (done.returncode == 2), done
+        return done.returncode
+    assert status() == 0
+    assert status("unshare", "--pid", "--fork") == 2
+    with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "60"]) as pause:
+        try:
+            time.sleep(0.3)
+            namespace = f"--pid=/proc/{pause.pid}/ns/pid_for_children"
+            assert status("nsenter", namespace) == 2
+        finally:
+            pause.terminate()
+
+
 def test_ends_at_once_when_told():
     process = subprocess.Popen([INITC])
     time.sleep(0.2)

@@ -87,10 +87,45 @@ START_TEST(too_large_becomes_truncated)
 
 	ck_assert_uint_eq(reply_fit(b.at, b.size, QUESTION_END, b.size), b.size);
 	ck_assert_uint_eq(b.at[2], 0x81);
-	ck_assert_uint_eq(reply_fit(b.at, b.size, QUESTION_END, b.size - 1), QUESTION_END);
+	ck_assert_uint_eq(reply_fit(b.at, b.size, QUESTION_END, QUESTION_END), QUESTION_END);
 	ck_assert_uint_eq(b.at[2], 0x83);
 	ck_assert(sound(bytes_copy(b.at, QUESTION_END)));
 	free(b.at);
+}
+END_TEST
+
+START_TEST(truncated_keeps_the_opt)
+{
+#define BADVERS HEADER("\x12\x34", "\x81\x80", "\1", "\1", "\0", "\1") QUESTION A_RECORD \
+	"\0\0\x29\x04\xd0\1\0\x80\0\0\4\0\3\0\0"	/* rcode 16, an option */
+	struct bytes b = BYTES(BADVERS);
+
+	ck_assert_uint_eq(reply_fit(b.at, b.size, QUESTION_END, b.size - 1), QUESTION_END + 11);
+	ck_assert_mem_eq(b.at + 2, "\x83\x80\0\1\0\0\0\0\0\1", 10);
+	ck_assert_mem_eq(b.at + QUESTION_END, "\0\0\x29\x04\xd0\1\0\x80\0\0\0", 11);
+	ck_assert(sound(bytes_copy(b.at, QUESTION_END + 11)));
+	free(b.at);
+}
+END_TEST
+
+START_TEST(a_bare_error_refuses)
+{
+#define BARE HEADER("\x12\x34", "\x81\x81", "\0", "\0", "\0", "\0")
+	ck_assert(reply_refuses((const uint8_t *)BARE, 12, 0x1234));
+	ck_assert(!matches(BYTES(BARE)));
+	ck_assert(!reply_refuses((const uint8_t *)BARE, 12, 0x1235));
+	for (size_t size = 0; size < 12; size++) {
+		struct bytes b = bytes_copy(BARE, size);
+
+		ck_assert(!reply_refuses(b.at, b.size, 0x1234));
+		free(b.at);
+	}
+	ck_assert(!reply_refuses((const uint8_t *)BARE "x", 13, 0x1234));
+	ck_assert(!reply_refuses((const uint8_t *)HEADER("\x12\x34", "\x81\x80", "\0", "\0", "\0", "\0"), 12, 0x1234));
+	ck_assert(!reply_refuses((const uint8_t *)HEADER("\x12\x34", "\x01\x81", "\0", "\0", "\0", "\0"), 12, 0x1234));
+	ck_assert(!reply_refuses((const uint8_t *)HEADER("\x12\x34", "\xa1\x81", "\0", "\0", "\0", "\0"), 12, 0x1234));
+	ck_assert(!reply_refuses((const uint8_t *)HEADER("\x12\x34", "\x81\x81", "\1", "\0", "\0", "\0"), 12, 0x1234));
+	ck_assert(!reply_refuses((const uint8_t *)HEADER("\x12\x34", "\x81\x81", "\0", "\0", "\0", "\1"), 12, 0x1234));
 }
 END_TEST
 
@@ -110,4 +145,5 @@ START_TEST(noise)
 END_TEST
 
 UNIT_MAIN("dns_reply", the_real_one_matches, header_and_question_must_be_ours, records_must_be_walkable,
-	  the_client_gets_its_own_question, too_large_becomes_truncated, noise)
+	  the_client_gets_its_own_question, too_large_becomes_truncated, truncated_keeps_the_opt, a_bare_error_refuses,
+	  noise)

@@ -1,5 +1,7 @@
 /* The walker, alone and against ldns. */
+#include <ldns/ldns.h>
 #include <stdio.h>
+#include <time.h>
 #include "unit.h"
 #include "dns_bytes.h"
 #include "../../dnsproxy/packet.h"
@@ -102,6 +104,136 @@ START_TEST(same_name)
 }
 END_TEST
 
+/* How many bytes of zero ldns takes for this field. */
+static size_t field_size(ldns_rdf_type type)
+{
+	switch (type) {
+	case LDNS_RDF_TYPE_INT16:
+	case LDNS_RDF_TYPE_TYPE:
+		return 2;
+	case LDNS_RDF_TYPE_INT32:
+	case LDNS_RDF_TYPE_TIME:
+	case LDNS_RDF_TYPE_HIP:
+		return 4;
+	default:
+		return 1;
+	}
+}
+
+/* One record of this type, with zero bytes before the pointer and one name in front of it if that is the second. */
+static struct bytes pointing(unsigned type, size_t before, unsigned target)
+{
+	uint8_t all[128] = HEADER("\0\1", "\x81\x80", "\1", "\1", "\0", "\0") QUESTION "\0\0\0\0\1\0\0\0\0\0";
+	size_t at = sizeof(HEADER("\0\1", "\x81\x80", "\1", "\1", "\0", "\0") QUESTION) - 1;
+
+	wire_put16(all + at + 1, (uint16_t)type);
+	wire_put16(all + at + 9, (uint16_t)(before + 2));
+	wire_put16(all + at + 11 + before, (uint16_t)(0xc000 | target));
+	return bytes_copy(all, at + 11 + before + 2);
+}
+
+/* For each type that ldns knows: whatever it reads as a name has passed the walker's bounds. */
+START_TEST(knows_where_ldns_reads_names)
+{
+	unsigned names = 0;
+
+	for (unsigned type = 1; type < 65536; type++) {
+		const ldns_rr_descriptor *d = ldns_rr_descript((uint16_t)type);
+		size_t before = 0, fields = ldns_rr_descriptor_maximum(d);
+
+		for (size_t i = 0; i < (fields > 16 ? 16 : fields) && d->_name; i++) {
+			if (ldns_rr_descriptor_field_type(d, i) == LDNS_RDF_TYPE_DNAME) {
+				ck_assert_msg(walk(pointing(type, before, 0x3ff)) == -1, "type %u", type);
+				ck_assert_msg(walk(pointing(type, before, WIRE_HEADER)) == 0, "type %u", type);
+				names++;
+			}
+			before += field_size(ldns_rr_descriptor_field_type(d, i));
+		}
+	}
+	ck_assert_uint_gt(names, 35);
+}
+END_TEST
+
+/*
+ * 64 KB: a chain of `hops` pointers in a record of no known type, then as many
+ * records as go in, each of which leads through all of it (as owner, or in RDATA).
+ */
+static struct bytes chained(unsigned hops, int in_rdata, unsigned records)
+{
+	struct bytes b = { calloc(1, 65536), 0 };
+	size_t at = sizeof(QUERY) - 1;
+	unsigned last = WIRE_HEADER, count = 1;
+
+	memcpy(b.at, ANSWER, at);
+	memcpy(b.at + at, "\0\xff\0\0\1\0\0\0\0", 9);
+	wire_put16(b.at + at + 9, (uint16_t)(2 * (hops - 1)));
+	at += 11;
+	for (unsigned i = 1; i < hops; i++, at += 2) {
+		wire_put16(b.at + at, (uint16_t)(0xc000 | last));
+		last = (unsigned)at;
+	}
+	for (; count <= records && at + 14 <= 65535; count++) {
+		unsigned owner = in_rdata ? WIRE_HEADER : last;
+
+		wire_put16(b.at + at, (uint16_t)(0xc000 | owner));
+		memcpy(b.at + at + 2, "\0\5\0\1\0\0\0\0\0\2", 10);
+		wire_put16(b.at + at + 12, (uint16_t)(0xc000 | (in_rdata ? last : WIRE_HEADER)));
+		at += 14;
+	}
+	wire_put16(b.at + 6, (uint16_t)count);
+	wire_put16(b.at + 10, 0);
+	b.size = at;
+	return b;
+}
+
+START_TEST(pointers_are_counted)
+{
+	for (int in_rdata = 0; in_rdata < 2; in_rdata++) {
+		ck_assert_int_eq(walk(chained(WIRE_HOPS_MAX, in_rdata, 1)), 0);
+		ck_assert_int_eq(walk(chained(WIRE_HOPS_MAX + 1, in_rdata, 1)), -1);
+		ck_assert_int_eq(walk(chained(99, in_rdata, WIRE_HOPS_ALL / 100)), 0);
+		ck_assert_int_eq(walk(chained(99, in_rdata, WIRE_HOPS_ALL / 100 + 1)), -1);
+	}
+	ck_assert_int_eq(walk(chained(4, 1, 65535)), 0);	/* 4,600 records with names that cost five steps each */
+}
+END_TEST
+
+/* The best of a few: other work on the machine is not ours. */
+static double ms_of(int (*check)(const uint8_t *, size_t), const struct bytes *b)
+{
+	double best = 1e9;
+
+	for (int i = 0; i < 5; i++) {
+		struct timespec begin, end;
+		double ms;
+
+		clock_gettime(CLOCK_MONOTONIC, &begin);
+		check(b->at, b->size);
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		ms = (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
+		best = ms < best ? ms : best;
+	}
+	return best;
+}
+
+static int walker(const uint8_t *bytes, size_t size)
+{
+	return wire_walk(bytes, size, &shape);
+}
+
+/* No assertion on time: a busy machine would fail it.  The counts above are the bound. */
+START_TEST(what_64k_cost)
+{
+	for (unsigned hops = 1; hops < 8000; hops = hops == 1 ? 4 : hops == 4 ? 126 : hops * 60) {
+		struct bytes b = chained(hops, 1, 65535);
+
+		printf("%zu bytes, %u pointers a name: walker %.2f ms (%s), ldns %.2f ms\n", b.size, hops, ms_of(walker, &b),
+		       walker(b.at, b.size) ? "refused" : "passed", ms_of(packet_walkable, &b));
+		free(b.at);
+	}
+}
+END_TEST
+
 /* What ldns can't decode, the walker may pass (it looks at no rdata); what both refuse or pass is the rule. */
 START_TEST(against_ldns)
 {
@@ -122,4 +254,5 @@ START_TEST(against_ldns)
 END_TEST
 
 UNIT_MAIN("dns_wire", walks_what_is_sound, refuses_every_shorter_message, refuses_one_byte_more, pointers_lead_back_only,
-	  names_have_a_bound, counts_are_believed_only_if_true, same_name, against_ldns)
+	  names_have_a_bound, counts_are_believed_only_if_true, same_name, knows_where_ldns_reads_names, pointers_are_counted,
+	  what_64k_cost, against_ldns)

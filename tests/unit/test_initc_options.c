@@ -103,4 +103,18 @@ START_TEST(bad_words)
 }
 END_TEST
 
-UNIT_MAIN("initc_options", defaults, flags_beat_environment, weakening_is_explicit, seconds, bad_words)
+START_TEST(names_are_written_out)
+{
+	ck_assert_int_eq(read_words("--no-c", NULL, NULL), OPTIONS_BAD);
+	ck_assert_ptr_nonnull(strstr(errors, "--no-c"));
+	ck_assert_int_eq(read_words("--no-canar", NULL, NULL), OPTIONS_BAD);
+	ck_assert_int_eq(read_words("--dead=3", NULL, NULL), OPTIONS_BAD);
+	ck_assert_int_eq(read_words("--h", NULL, NULL), OPTIONS_BAD);
+	ck_assert_int_eq(read_words("--ver", NULL, NULL), OPTIONS_BAD);
+	ck_assert_int_eq(read_words("--", NULL, NULL), OPTIONS_BAD);
+	ck_assert_int_eq(read_words("--deadline=3", "--no-canary", NULL), OPTIONS_RUN);
+}
+END_TEST
+
+UNIT_MAIN("initc_options", defaults, flags_beat_environment, weakening_is_explicit, seconds, bad_words,
+	  names_are_written_out)
