@@ -82,11 +82,12 @@ static void on_forget(struct launcher *launcher, const char sandbox[SANDBOX_ID_L
 		drop_fd(&row->fd);
 }
 
-static void on_dismiss(struct launcher *launcher, uint32_t peer)
+/* The gate speaks for the watcher only: the zygote is none of its peers. */
+static void on_dismiss(struct launcher *launcher, enum child_index index, uint32_t peer)
 {
 	if (peer == P_WATCHER)
 		children_end(launcher, CHILD_WATCHER);
-	else if (peer == P_ZYGOTE)
+	else if (peer == P_ZYGOTE && index == CHILD_ATTACHER)
 		children_end(launcher, CHILD_ZYGOTE);
 }
 
@@ -133,7 +134,7 @@ static void handle(struct launcher *launcher, enum child_index index, struct rec
 		end_proxy(in->fds[0]);
 		break;
 	case MSG_DISMISS:
-		on_dismiss(launcher, in->m.dismiss.peer);
+		on_dismiss(launcher, index, in->m.dismiss.peer);
 		break;
 	}
 }

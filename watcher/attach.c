@@ -13,6 +13,8 @@
 #define ASKED_MAX 16
 #define ASKED_AGAIN_MAX 4	/* reconciles leave the places to pods that wait behind their barrier */
 #define ANSWER_WAIT_NS (10 * NS_PER_S)	/* the attacher answers in milliseconds; lost answers are asked for again */
+#define ENDED_KEPT_NS (600 * NS_PER_S)	/* a list that is never complete must not fill the table */
+#define BLOCKED_WARN_NS (10 * NS_PER_S)
 #define RETRY_FIRST_NS (250 * NS_PER_MS)
 #define RETRY_MAX_NS (5 * NS_PER_S)
 
@@ -145,9 +147,13 @@ static int serve_sandbox(struct watcher *watcher, struct sandbox *sandbox, uint6
 	if (sandbox->end_due) {
 		error = send_end(watcher, sandbox);
 		sandbox->end_due = error != 0;
+		if (!error && sandbox->state == SANDBOX_ENDED)
+			sandbox->due_ns = now + ENDED_KEPT_NS;
 	}
 	if (error || sandbox->due_ns > now)
 		return error;
+	if (sandbox->state == SANDBOX_ENDED)
+		sandboxes_forget(all, sandbox);
 	if (sandbox->state == SANDBOX_ASKED)
 		retry_later(all, sandbox, now);
 	if (sandbox->state != SANDBOX_DUE || sandbox->due_ns > now || all->asked >= asked_bound(sandbox))
@@ -158,6 +164,20 @@ static int serve_sandbox(struct watcher *watcher, struct sandbox *sandbox, uint6
 	sandbox->due_ns = now + ANSWER_WAIT_NS;
 	sandboxes_set(all, sandbox, SANDBOX_ASKED);
 	return 0;
+}
+
+/* It is the launcher's to end; what we owe it waits.  Said once each time. */
+static void note_blocked(struct watcher *watcher, int blocked, uint64_t now)
+{
+	if (!blocked || !watcher->attacher_blocked) {
+		watcher->blocked_ns = now;
+		watcher->blocked_logged = 0;
+	}
+	watcher->attacher_blocked = blocked;
+	if (!blocked || watcher->blocked_logged || now - watcher->blocked_ns < BLOCKED_WARN_NS)
+		return;
+	watcher->blocked_logged = 1;
+	log_event(LOG_WARNING, "attacher does not read, claims wait", log_ms("duration_ms", now - watcher->blocked_ns));
 }
 
 void attach_tick(struct watcher *watcher, uint64_t now)
@@ -171,7 +191,7 @@ void attach_tick(struct watcher *watcher, uint64_t now)
 		for (unsigned i = 0; i < all->high && !error; i++)
 			if (all->table[i].state != SANDBOX_FREE && all->table[i].attached == again)
 				error = serve_sandbox(watcher, &all->table[i], now);
-	watcher->attacher_blocked = error == -EAGAIN;
+	note_blocked(watcher, error == -EAGAIN, now);
 }
 
 uint64_t attach_due_ns(const struct watcher *watcher)
@@ -179,8 +199,10 @@ uint64_t attach_due_ns(const struct watcher *watcher)
 	const struct sandboxes *all = &watcher->sandboxes;
 	uint64_t due = UINT64_MAX;
 
-	if (watcher->attacher.fd < 0 || watcher->attacher_blocked)
+	if (watcher->attacher.fd < 0)
 		return due;
+	if (watcher->attacher_blocked)
+		return watcher->blocked_logged ? due : watcher->blocked_ns + BLOCKED_WARN_NS;
 	for (unsigned i = 0; i < all->high; i++) {
 		const struct sandbox *sandbox = &all->table[i];
 		int timed = sandbox->state == SANDBOX_ASKED || (sandbox->state == SANDBOX_DUE && all->asked < asked_bound(sandbox));

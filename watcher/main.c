@@ -3,9 +3,7 @@
  * with its three descriptors (process.h); gives up what it has before it reads
  * a byte.
  */
-#define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,18 +13,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 #include "clock.h"
-#include "cleanup.h"
 #include "events/budget.h"
 #include "log.h"
 #include "privs.h"
 #include "watcher.h"
 
-/*
- * How long a peer may be away.  The launcher sends a channel to its successor
- * within a second; if none comes, the two ends disagree about who has gone, and
- * starting afresh settles it.
- */
-#define PEER_WAIT_NS (30 * NS_PER_S)
 #define EXIT_AFRESH 75		/* EX_TEMPFAIL */
 
 static int usage(void)
@@ -68,68 +59,6 @@ static void confine(void)
 	must("surface_enter serving", surface_enter(&watcher_surface, PHASE_SERVING));
 }
 
-/* Give a received descriptor its fixed number.  It may have come under that number already. */
-static int place_fd(int fd, int number)
-{
-	if (fd == number)
-		return number;
-	if (dup3(fd, number, O_CLOEXEC) < 0)
-		log_fatal("dup3", -errno);
-	close(fd);
-	return number;
-}
-
-static void on_peer(struct watcher *watcher, struct received *in, uint64_t now)
-{
-	if (in->m.peer.peer == P_GATE) {
-		watcher->runtime->ops->adopt(watcher->runtime, place_fd(in->fds[0], FD_WATCHER_GATE));
-		watcher->gate_deadline_ns = UINT64_MAX;
-	} else if (in->m.peer.peer == P_ATTACHER) {
-		watcher->attacher.fd = place_fd(in->fds[0], FD_WATCHER_ATTACHER);
-		watcher->attacher_deadline_ns = UINT64_MAX;
-		attach_all_again(watcher, now);
-	} else {
-		log_fatal("the launcher named a peer that is not the watcher's", -EBADMSG);
-	}
-	log_event(LOG_INFO, "new channel", log_str("peer", in->m.peer.peer == P_GATE ? "gate" : "attacher"));
-}
-
-static void serve_launcher(struct watcher *watcher, uint64_t now)
-{
-	struct received in;
-	int got;
-
-	while ((got = channel_receive(&watcher->launcher, &in)) > 0)
-		on_peer(watcher, &in, now);
-	if (got < 0)
-		log_fatal("the launcher's channel ended", got);
-}
-
-static void serve_attacher(struct watcher *watcher, uint64_t now)
-{
-	struct received in;
-	int got;
-
-	while ((got = channel_receive(&watcher->attacher, &in)) > 0)
-		attach_started(watcher, &in.m.started, now);
-	if (!got)
-		return;
-	log_event(LOG_WARNING, "attacher is gone, waiting for the next", log_errno(got));
-	drop_fd(&watcher->attacher.fd);
-	watcher->attacher_blocked = 0;
-	watcher->attacher_deadline_ns = now + PEER_WAIT_NS;
-}
-
-static void serve_runtime(struct watcher *watcher, uint64_t now)
-{
-	int error = watcher->runtime->ops->receive(watcher->runtime, now);
-
-	if (!error)
-		return;
-	log_event(LOG_WARNING, "gate is gone, waiting for the next", log_errno(error));
-	watcher->gate_deadline_ns = now + PEER_WAIT_NS;
-}
-
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -137,12 +66,23 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static int timeout_ms(const struct watcher *watcher)
 {
-	uint64_t peers = earlier(watcher->gate_deadline_ns, watcher->attacher_deadline_ns), now = clock_ns();
-	uint64_t due = earlier(earlier(watcher->runtime->ops->due_ns(watcher->runtime), attach_due_ns(watcher)), peers);
+	uint64_t runtime = watcher->runtime->ops->due_ns(watcher->runtime), now = clock_ns();
+	uint64_t due = earlier(earlier(runtime, attach_due_ns(watcher)), peers_due_ns(watcher));
 
 	if (due == UINT64_MAX)
 		return -1;
 	return due <= now ? 0 : (int)((due - now + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/* The launcher starts the next of us, with new channels to everybody. */
+static void afresh_if_overdue(const struct watcher *watcher, uint64_t now)
+{
+	const char *reason = peers_overdue(watcher, now);
+
+	if (!reason)
+		return;
+	log_event(LOG_ERROR, "starting afresh", log_str("reason", reason));
+	_exit(EXIT_AFRESH);
 }
 
 static void serve_once(struct watcher *watcher)
@@ -159,15 +99,12 @@ static void serve_once(struct watcher *watcher)
 		log_fatal("poll", -errno);
 	now = clock_ns();
 	if (polls[1].revents)
-		serve_runtime(watcher, now);
+		peers_runtime(watcher, now);
 	if (polls[2].revents)
-		serve_attacher(watcher, now);
+		peers_attacher(watcher, now);
 	if (polls[0].revents)	/* after the others, whose channels it may replace */
-		serve_launcher(watcher, now);
-	if (now >= watcher->gate_deadline_ns || now >= watcher->attacher_deadline_ns) {
-		log_event(LOG_ERROR, "no new channel came, starting afresh");
-		_exit(EXIT_AFRESH);
-	}
+		peers_launcher(watcher, now);
+	afresh_if_overdue(watcher, now);
 	ops->tick(watcher->runtime, now);
 	attach_tick(watcher, now);
 }

@@ -57,6 +57,8 @@ struct runtime_ops {
 	/* Send what waits, do what is due. */
 	void (*tick)(struct runtime *runtime, uint64_t now);
 	uint64_t (*due_ns)(const struct runtime *runtime);
+	/* What the runtime's side owes us for longer than it can take, or NULL: only starting afresh helps. */
+	const char *(*overdue)(const struct runtime *runtime, uint64_t now);
 };
 
 #endif

@@ -23,7 +23,8 @@ struct sandbox {
 	int end_due;		/* an END is to be sent */
 	int workload_seen;	/* the pod's first container was looked at, or began before we listened */
 	uint32_t listed;	/* number of the last list that had it */
-	uint64_t due_ns, retry_wait_ns;
+	uint64_t due_ns;	/* DUE, ASKED: as said there; ENDED, once the END is out: to be forgotten, list or not */
+	uint64_t retry_wait_ns;
 	struct sandbox_facts facts;
 };
 

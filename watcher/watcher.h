@@ -22,11 +22,21 @@ struct watcher {
 	struct runtime *runtime;
 	int ready;			/* READY was sent */
 	int attacher_blocked;		/* it does not read: wait for POLLOUT */
+	uint64_t blocked_ns;		/* since when */
+	int blocked_logged;
 	uint64_t gate_deadline_ns, attacher_deadline_ns;	/* for a new channel, while there is none */
 };
 
 /* facts.c: what the runtime reports. */
 void facts_sink(struct runtime_sink *sink, struct watcher *watcher);
+
+/* peers.c: the channels of launcher, attacher and gate. */
+void peers_launcher(struct watcher *watcher, uint64_t now);
+void peers_attacher(struct watcher *watcher, uint64_t now);
+void peers_runtime(struct watcher *watcher, uint64_t now);
+uint64_t peers_due_ns(const struct watcher *watcher);
+/* Why to start afresh, or NULL. */
+const char *peers_overdue(const struct watcher *watcher, uint64_t now);
 
 /* attach.c: START, STARTED, END. */
 void attach_started(struct watcher *watcher, const struct msg_started *started, uint64_t now);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -153,7 +154,7 @@ static void gate_turn(void)
 		peers_watcher(&gate, now);
 	link_tick(&gate, now);
 	if (gate.phase >= LINK_OPENING)
-		link_serve(&gate, 1, now);
+		link_serve(&gate, link_events(&gate) & POLLIN, now);
 }
 
 static void turns(void)
@@ -241,7 +242,7 @@ static void finish(void)
 		server_close();
 }
 
-static void call(uint32_t method, uint64_t number, uint32_t epoch, const char *id)
+static void send_call(uint32_t method, uint64_t number, uint32_t epoch, const char *id)
 {
 	struct msg_call m = MESSAGE(CALL, call);
 
@@ -251,7 +252,21 @@ static void call(uint32_t method, uint64_t number, uint32_t epoch, const char *i
 	m.id_length = (uint32_t)strlen(id);
 	memcpy(m.id, id, m.id_length);
 	ck_assert_int_eq(channel_send(&watcher, &m, NULL), 0);
+}
+
+static void call(uint32_t method, uint64_t number, uint32_t epoch, const char *id)
+{
+	send_call(method, number, epoch, id);
 	turns();
+}
+
+static void send_probe(uint32_t epoch, uint64_t nonce)
+{
+	struct msg_probe m = MESSAGE(PROBE, probe);
+
+	m.epoch = epoch;
+	m.nonce = nonce;
+	ck_assert_int_eq(channel_send(&watcher, &m, NULL), 0);
 }
 
 #endif

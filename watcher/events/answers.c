@@ -10,10 +10,11 @@
 
 #define GRPC_OK 0
 #define GRPC_NOT_FOUND 5
+#define GRPC_DATA_LOSS 15	/* the gate's: a message of the answer was not passed on, it has said why */
 
-static void malformed(struct containerd *self, const struct call *call, uint64_t now)
+void answers_unreadable(struct containerd *self, const struct call *call, uint64_t now)
 {
-	log_event(LOG_WARNING, "malformed answer, skipped", log_str("container", call->id),
+	log_event(LOG_WARNING, "unreadable answer, skipped", log_str("container", call->id),
 		  log_int("method", call->method), log_int("bytes", call->assembly.length));
 	if (call->purpose == CALL_STARTED)
 		containerd_list_soon(self, now);
@@ -89,7 +90,7 @@ static void on_container(struct containerd *self, struct call *call, uint64_t no
 
 	container_close(&container);
 	if (error)
-		malformed(self, call, now);
+		answers_unreadable(self, call, now);
 	else if (call->purpose == CALL_STARTED)
 		answers_report(self, &known, call->facts.pid, call->facts.received_ns, now);
 	else
@@ -128,7 +129,7 @@ static void on_listed(struct containerd *self, struct call *call, const struct m
 	}
 	container_close(&container);
 	if (error)
-		malformed(self, call, now);
+		answers_unreadable(self, call, now);
 }
 
 static void on_listed_task(struct containerd *self, struct call *call, uint64_t now)
@@ -136,7 +137,7 @@ static void on_listed_task(struct containerd *self, struct call *call, uint64_t 
 	struct task task;
 
 	if (task_parse(call->assembly.bytes, call->assembly.length, &task) || strcmp(task.id, call->id) != 0) {
-		malformed(self, call, now);
+		answers_unreadable(self, call, now);
 		return;
 	}
 	call->facts.pid = task.pid;
@@ -165,7 +166,7 @@ static void lost(struct containerd *self, const struct call *call, int32_t grpc_
 		  log_int("grpc_status", grpc_status));
 	containerd_list_soon(self, now);
 	if (call->purpose == CALL_LIST)
-		self->list_result = LIST_FAILED;
+		self->list_result = grpc_status == GRPC_DATA_LOSS ? LIST_PARTIAL : LIST_FAILED;
 }
 
 /* NOT_FOUND is an answer: the container, or its task, is gone. */

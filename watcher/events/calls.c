@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <string.h>
 #include "calls.h"
+#include "clock.h"
+
+#define HOLD_NS (10 * NS_PER_MS)	/* the gate lets one more through every 5 ms */
 
 static struct call *free_place(struct calls *calls)
 {
@@ -43,6 +46,33 @@ void calls_end_all(struct calls *calls)
 	for (unsigned i = calls->high; i-- > 0;)
 		if (calls->table[i].purpose != CALL_FREE)
 			calls_end(calls, &calls->table[i]);
+	calls->hold_ns = 0;
+}
+
+int calls_again(struct calls *calls, struct call *call, uint64_t now)
+{
+	if (call->again == CALLS_AGAIN_MAX)
+		return -EBUSY;
+	call->again++;
+	call->sent = 0;
+	assembly_drop(&call->assembly);
+	calls->under_way--;
+	calls->waiting++;
+	calls->hold_ns = now + HOLD_NS;
+	return 0;
+}
+
+uint64_t calls_oldest_ns(const struct calls *calls)
+{
+	uint64_t oldest = UINT64_MAX;
+
+	for (unsigned i = 0; i < calls->high; i++) {
+		const struct call *call = &calls->table[i];
+
+		if (call->purpose != CALL_FREE && call->purpose != CALL_LIST && call->sent && call->sent_ns < oldest)
+			oldest = call->sent_ns;
+	}
+	return oldest;
 }
 
 struct call *calls_find(struct calls *calls, uint64_t number)
@@ -92,8 +122,11 @@ static int send_call(const struct call *call, const struct channel *gate, uint32
 	return channel_send(gate, &m, NULL);
 }
 
-int calls_send(struct calls *calls, const struct channel *gate, uint32_t epoch)
+int calls_send(struct calls *calls, const struct channel *gate, uint32_t epoch, uint64_t now)
 {
+	if (now < calls->hold_ns)
+		return 0;
+	calls->hold_ns = 0;
 	while (calls->waiting) {
 		struct call *call = next_waiting(calls);
 		int error;
@@ -104,6 +137,7 @@ int calls_send(struct calls *calls, const struct channel *gate, uint32_t epoch)
 		if (error)
 			return error;
 		call->sent = 1;
+		call->sent_ns = now;
 		calls->waiting--;
 		calls->under_way++;
 	}

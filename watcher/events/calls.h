@@ -10,6 +10,7 @@
 
 #define CALLS_MAX 1280		/* a Tasks/Get for each sandbox of a list, and room for events */
 #define CALLS_UNDER_WAY 16
+#define CALLS_AGAIN_MAX 20	/* times that a call is sent again after "not now" */
 #define CALLS_OF_LISTS 8	/* of these: hung shims hold a list up, never an event */
 
 enum call_purpose {
@@ -23,6 +24,8 @@ enum call_purpose {
 struct call {
 	enum call_purpose purpose;
 	int sent, answered;
+	unsigned again;			/* times that it was sent again */
+	uint64_t sent_ns;
 	uint32_t method;
 	uint64_t number;
 	char id[CONTAINER_ID_MAX + 1];
@@ -35,6 +38,7 @@ struct calls {
 	unsigned high;			/* places from here on are free */
 	unsigned waiting, under_way;
 	uint64_t last_number;
+	uint64_t hold_ns;		/* nothing is sent before that, the gate has had too many; 0: none */
 };
 
 /* A new call, or NULL if the table is full.  id: "" or a valid one. */
@@ -45,7 +49,13 @@ struct call *calls_find(struct calls *calls, uint64_t number);
 /* The call that looks at this container because its task was created, or NULL. */
 struct call *calls_find_created(struct calls *calls, const char *id);
 
+/* The gate's rate bound has refused it: it waits again.  0, or -EBUSY when that was too often. */
+int calls_again(struct calls *calls, struct call *call, uint64_t now);
+
+/* Since when the oldest unanswered call is with the gate, or UINT64_MAX.  Not lists, which may be long. */
+uint64_t calls_oldest_ns(const struct calls *calls);
+
 /* Send waiting calls, oldest first.  0, -EAGAIN when the gate does not read, or the channel's error. */
-int calls_send(struct calls *calls, const struct channel *gate, uint32_t epoch);
+int calls_send(struct calls *calls, const struct channel *gate, uint32_t epoch, uint64_t now);
 
 #endif

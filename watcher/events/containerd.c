@@ -19,6 +19,18 @@
 #define PROBE_MAX_NS NS_PER_S
 #define LIST_EVERY_NS (30 * NS_PER_S)
 #define LIST_SOON_NS NS_PER_S
+#define PROBE_WARN_NS (5 * NS_PER_S)
+
+/*
+ * The gate ends each call after 2 s without progress.  What takes so much longer
+ * is lost in one of us; a list is as long as its calls (each may be a hung
+ * shim's), so it counts from the last of them that ended.
+ */
+#define CALL_OVERDUE_NS (10 * NS_PER_S)
+#define LIST_OVERDUE_NS (60 * NS_PER_S)
+
+#define BURST 64		/* messages a turn: a gate that never stops must not keep the others waiting */
+#define GRPC_RESOURCE_EXHAUSTED 8	/* the gate's: not now */
 
 static struct containerd *self_of(struct runtime *runtime)
 {
@@ -38,16 +50,17 @@ static void reset(struct containerd *self)
 
 /* ---- lists -------------------------------------------------------------- */
 
-static void list_start(struct containerd *self)
+static void list_start(struct containerd *self, uint64_t now)
 {
 	self->list_ns = UINT64_MAX;
 	if (self->list_open)
 		return;		/* one at a time; its end sets the next */
 	if (!calls_add(&self->calls, CALL_LIST, METHOD_CONTAINER_LIST, "")) {
-		self->list_ns = clock_ns() + LIST_SOON_NS;
+		self->list_ns = now + LIST_SOON_NS;
 		return;
 	}
 	self->list_open = 1;
+	self->list_moved_ns = now;
 	self->list_result = LIST_COMPLETE;
 	self->list_unsure = 0;
 	self->sink->list_begin(self->sink->context);
@@ -82,7 +95,7 @@ static void on_probe_back(struct containerd *self, uint64_t nonce, uint64_t now)
 	self->phase = STREAM_LIVE;
 	self->probe_ns = UINT64_MAX;
 	log_event(LOG_INFO, "subscription lives", log_int("epoch", self->epoch), log_ms("duration_ms", now - self->up_ns));
-	list_start(self);
+	list_start(self, now);
 }
 
 /* Look at its container while the runtime still prepares it: containerd takes a millisecond and more to answer. */
@@ -144,6 +157,7 @@ static void on_stream_up(struct containerd *self, uint32_t epoch, uint64_t now)
 	self->up_ns = now;
 	self->probe_ns = now;
 	self->probe_wait_ns = PROBE_FIRST_NS;
+	self->probe_logged = 0;
 	self->list_wait_ns = LIST_SOON_NS;
 }
 
@@ -175,21 +189,35 @@ static int on_chunk(struct containerd *self, const struct msg_chunk *chunk, uint
 		answers_message(self, call, chunk, now);
 	else if (whole > 0)
 		on_event(self, chunk, now);
-	return 0;	/* too large: the gate's bound is the same, so it has said so */
+	else if (whole < 0 && call)
+		answers_unreadable(self, call, now);	/* no memory for it, as the gate's bound is ours */
+	else if (whole < 0)
+		containerd_list_soon(self, now);
+	return 0;
+}
+
+static void end_call(struct containerd *self, struct call *call, uint64_t now)
+{
+	int of_list = call->purpose == CALL_LIST || call->purpose == CALL_LISTED_TASK;
+
+	calls_end(&self->calls, call);
+	if (!of_list)
+		return;
+	self->list_moved_ns = now;
+	if (!--self->list_open)
+		list_finish(self, now);
 }
 
 static void on_call_end(struct containerd *self, const struct msg_call_end *end, uint64_t now)
 {
 	struct call *call = calls_find(&self->calls, end->call);
-	enum call_purpose purpose;
 
 	if (self->phase == STREAM_NONE || end->epoch != self->epoch || !call || !call->sent)
 		return;
+	if (end->grpc_status == GRPC_RESOURCE_EXHAUSTED && !call->answered && !calls_again(&self->calls, call, now))
+		return;
 	answers_end(self, call, end->grpc_status, now);
-	purpose = call->purpose;
-	calls_end(&self->calls, call);
-	if ((purpose == CALL_LIST || purpose == CALL_LISTED_TASK) && !--self->list_open)
-		list_finish(self, now);
+	end_call(self, call, now);
 }
 
 static int on_message(struct containerd *self, const union message *m, uint64_t now)
@@ -221,18 +249,27 @@ static int containerd_blocked(const struct runtime *runtime)
 	return ((const struct containerd *)runtime)->blocked;
 }
 
+/* 1: a message was taken.  0: there was none.  -errno of the channel. */
+static int receive_one(struct containerd *self, uint64_t now)
+{
+	struct received in;
+	int got = channel_receive(&self->gate, &in), error;
+
+	if (got <= 0)
+		return got;
+	error = on_message(self, &in.m, now);
+	return error ? error : 1;
+}
+
 static int containerd_receive(struct runtime *runtime, uint64_t now)
 {
 	struct containerd *self = self_of(runtime);
-	struct received in;
-	int got = channel_receive(&self->gate, &in);
+	int got = 1;
 
-	while (got > 0) {
-		got = on_message(self, &in.m, now);
-		if (!got)
-			got = channel_receive(&self->gate, &in);
-	}
-	if (!got)
+	for (int i = 0; i < BURST && got > 0; i++)
+		got = receive_one(self, now);
+	self->unread = got > 0;
+	if (got >= 0)
 		return 0;
 	reset(self);
 	drop_fd(&self->gate.fd);
@@ -258,22 +295,65 @@ static void probe(struct containerd *self, uint64_t now)
 	self->probe_wait_ns = self->probe_wait_ns * 2 < PROBE_MAX_NS ? self->probe_wait_ns * 2 : PROBE_MAX_NS;
 }
 
+/* A node where nothing ever attaches must say so. */
+static void warn_of_silence(struct containerd *self, uint64_t now)
+{
+	if (self->probe_logged || now - self->up_ns < PROBE_WARN_NS)
+		return;
+	self->probe_logged = 1;
+	log_event(LOG_WARNING, "no probe comes back, no pod is found", log_int("epoch", self->epoch),
+		  log_ms("duration_ms", now - self->up_ns));
+}
+
 static void containerd_tick(struct runtime *runtime, uint64_t now)
 {
 	struct containerd *self = self_of(runtime);
 
-	if (self->phase == STREAM_PROBING && now >= self->probe_ns)
+	if (self->phase == STREAM_PROBING && now >= self->probe_ns) {
+		warn_of_silence(self, now);
 		probe(self, now);
+	}
 	if (self->phase == STREAM_LIVE && now >= self->list_ns)
-		list_start(self);
-	self->blocked = self->phase != STREAM_NONE && calls_send(&self->calls, &self->gate, self->epoch) == -EAGAIN;
+		list_start(self, now);
+	self->blocked = self->phase != STREAM_NONE && calls_send(&self->calls, &self->gate, self->epoch, now) == -EAGAIN;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t call_overdue_ns(const struct containerd *self)
+{
+	uint64_t oldest = calls_oldest_ns(&self->calls);
+
+	return oldest == UINT64_MAX ? UINT64_MAX : oldest + CALL_OVERDUE_NS;
+}
+
+static uint64_t list_overdue_ns(const struct containerd *self)
+{
+	return self->list_open ? self->list_moved_ns + LIST_OVERDUE_NS : UINT64_MAX;
+}
+
+/* After we were stopped for a while, the answers are there, unread: nobody is late. */
+static const char *containerd_overdue(const struct runtime *runtime, uint64_t now)
+{
+	const struct containerd *self = (const struct containerd *)runtime;
+
+	if (self->unread)
+		return NULL;
+	if (now >= call_overdue_ns(self))
+		return "a call has no end";
+	return now >= list_overdue_ns(self) ? "a list has no end" : NULL;
 }
 
 static uint64_t containerd_due_ns(const struct runtime *runtime)
 {
 	const struct containerd *self = (const struct containerd *)runtime;
+	uint64_t hold = self->calls.hold_ns ? self->calls.hold_ns : UINT64_MAX;
+	uint64_t overdue = earlier(call_overdue_ns(self), list_overdue_ns(self));
 
-	return self->probe_ns < self->list_ns ? self->probe_ns : self->list_ns;
+	return earlier(earlier(earlier(self->probe_ns, self->list_ns), hold), overdue);
 }
 
 static const struct runtime_ops ops = {
@@ -283,6 +363,7 @@ static const struct runtime_ops ops = {
 	.adopt = containerd_adopt,
 	.tick = containerd_tick,
 	.due_ns = containerd_due_ns,
+	.overdue = containerd_overdue,
 };
 
 void containerd_open(struct containerd *self, const struct runtime_sink *sink, uint64_t nonce)

@@ -26,13 +26,16 @@ struct containerd {
 	struct calls calls;
 	struct known_ring known;
 	int blocked;
+	int unread;			/* the gate may have said more */
 
 	uint64_t nonce, probe_ns, probe_wait_ns, up_ns;
+	int probe_logged;		/* no probe comes back, which was said */
 
 	unsigned list_open;		/* calls of the list that are not answered yet */
 	enum list_result list_result;
 	int list_unsure;		/* a task's state could not be told: list again soon */
 	uint64_t list_ns, list_wait_ns;
+	uint64_t list_moved_ns;		/* when the open list began or one of its calls ended */
 };
 
 /* `nonce`: random, so that no two watchers probe with the same. */

@@ -13,6 +13,7 @@
 #include "channel.h"
 #include "framing.h"
 #include "queue.h"
+#include "rate.h"
 #include "request.h"
 #include "surface.h"
 
@@ -20,7 +21,12 @@
 #define STREAMS_RESERVED 8
 #define CALL_DEADLINE_NS (2 * 1000000000ULL)	/* without a byte of progress */
 
-enum grpc_status { GRPC_UNKNOWN = 2, GRPC_DEADLINE_EXCEEDED = 4, GRPC_RESOURCE_EXHAUSTED = 8 };
+/*
+ * What a call's CALL_END says beside containerd's own words.  RESOURCE_EXHAUSTED
+ * comes back later; DATA_LOSS will not get better: a message of the answer was
+ * not passed on.
+ */
+enum grpc_status { GRPC_UNKNOWN = 2, GRPC_DEADLINE_EXCEEDED = 4, GRPC_RESOURCE_EXHAUSTED = 8, GRPC_DATA_LOSS = 15 };
 
 enum stream_owner {
 	OWNER_NONE,		/* the place is free */
@@ -38,6 +44,7 @@ struct stream {
 	struct request request;
 	size_t sent;
 	struct framing framing;
+	unsigned skipped;		/* messages that were not passed on */
 	int32_t grpc_status;		/* -1: none came */
 	uint64_t deadline_ns;		/* UINT64_MAX: none */
 };
@@ -50,6 +57,7 @@ struct session {
 	size_t out_length;
 	uint64_t now;			/* of the batch that is being read */
 	int closing;			/* GOAWAY, or the subscription ended */
+	int probe_logged;		/* a Publish failed, which was said */
 	int error;			/* a callback's, nghttp2 knows only "failed" */
 };
 
@@ -63,6 +71,7 @@ enum link_phase {
 struct gate {
 	struct channel launcher, watcher;
 	struct queue queue;
+	struct rate calls, probes;	/* outlive a watcher: a new one has no new allowance */
 	struct session session;
 	enum link_phase phase;
 	uint32_t epoch;
@@ -88,6 +97,8 @@ void link_connected(struct gate *gate, int fd, uint64_t now);
 void link_connect_failed(struct gate *gate, int error, uint64_t now);
 void link_down(struct gate *gate, const char *reason, int error, uint64_t now);
 void link_serve(struct gate *gate, int readable, uint64_t now);
+/* What to poll the runtime's socket for. */
+short link_events(const struct gate *gate);
 void link_tick(struct gate *gate, uint64_t now);
 uint64_t link_due_ns(const struct gate *gate);
 
@@ -95,6 +106,7 @@ uint64_t link_due_ns(const struct gate *gate);
 void peers_launcher(struct gate *gate, uint64_t now);
 void peers_watcher(struct gate *gate, uint64_t now);
 void peers_watcher_gone(struct gate *gate, uint64_t now);
+void peers_watcher_stuck(struct gate *gate, uint64_t now);
 void peers_place_fd(int fd, int number);
 
 extern const struct surface gate_surface;

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 #include "clock.h"
 #include "gate.h"
@@ -15,6 +16,7 @@
 #define BACKOFF_MAX_NS NS_PER_S
 #define OPENING_NS (2 * NS_PER_S)
 #define ANSWER_NS (5 * NS_PER_S)	/* of the launcher, which answers every CONNECT at once */
+#define WATCHER_STUCK_NS (30 * NS_PER_S)	/* has not even read STREAM_DOWN */
 #define LIVENESS_NS (3 * NS_PER_S)	/* a Version call; PINGs end in GOAWAY too_many_pings */
 
 static void retry_later(struct gate *gate, uint64_t now)
@@ -54,6 +56,8 @@ void link_connected(struct gate *gate, int fd, uint64_t now)
 
 void link_connect_failed(struct gate *gate, int error, uint64_t now)
 {
+	if (gate->phase != LINK_ASKED)
+		return;		/* the late answer to a question that was asked again: what is open stays */
 	log_outage(gate, "runtime cannot be reached", "connect", error);
 	retry_later(gate, now);
 }
@@ -90,6 +94,22 @@ void link_down(struct gate *gate, const char *reason, int error, uint64_t now)
 	if (was_up && gate->watcher.fd >= 0)
 		queue_send(&gate->queue, &gate->watcher, &down, now);	/* its failure is seen by the next poll */
 	retry_later(gate, now);
+}
+
+static int watcher_waits(const struct gate *gate, uint64_t bound_ns, uint64_t now)
+{
+	return gate->queue.first && now - queue_oldest_ns(&gate->queue) >= bound_ns;
+}
+
+/* Back-pressure: what is not read here waits in containerd, before the connection has to be cut. */
+static int held_back(const struct gate *gate)
+{
+	return gate->queue.bytes > QUEUE_BYTES_MAX / 2;
+}
+
+short link_events(const struct gate *gate)
+{
+	return (short)((held_back(gate) ? 0 : POLLIN) | (gate->session.out_length ? POLLOUT : 0));
 }
 
 /* Read if there is something, send what waits. */
@@ -137,21 +157,36 @@ static int expire_calls(struct gate *gate, uint64_t now)
 	return 0;
 }
 
+/* We are the ones who do not read: nobody is late meanwhile. */
+static void put_off_deadlines(struct gate *gate, uint64_t now)
+{
+	for (unsigned i = 0; i < STREAMS_MAX; i++)
+		if (gate->session.streams[i].deadline_ns != UINT64_MAX)
+			gate->session.streams[i].deadline_ns = now + CALL_DEADLINE_NS;
+	gate->liveness_ns = now + LIVENESS_NS;
+}
+
+/* Without an answer to wait for, a connection can be dead unseen; a new one has stream ids again. */
 static void ask_liveness(struct gate *gate, uint64_t now)
 {
 	struct request version;
 
 	request_call(&version, METHOD_VERSION, "", 0);
-	session_request(&gate->session, OWNER_LIVENESS, &version, now);
 	gate->liveness_ns = now + LIVENESS_NS;
+	if (!session_request(&gate->session, OWNER_LIVENESS, &version, now))
+		link_down(gate, "no stream for the liveness call", -EMFILE, now);
 }
 
 static void tick_up(struct gate *gate, uint64_t now)
 {
 	int error;
 
-	if (queue_oldest_ns(&gate->queue) <= now - QUEUE_WAIT_NS) {
+	if (watcher_waits(gate, QUEUE_WAIT_NS, now)) {
 		link_down(gate, "watcher does not read", -ETIMEDOUT, now);
+		return;
+	}
+	if (held_back(gate)) {
+		put_off_deadlines(gate, now);
 		return;
 	}
 	error = expire_calls(gate, now);
@@ -163,6 +198,8 @@ static void tick_up(struct gate *gate, uint64_t now)
 
 void link_tick(struct gate *gate, uint64_t now)
 {
+	if (watcher_waits(gate, WATCHER_STUCK_NS, now))
+		peers_watcher_stuck(gate, now);
 	if (gate->phase == LINK_IDLE)
 		connect_when_due(gate, now);
 	else if (gate->phase == LINK_ASKED && now >= gate->asked_deadline_ns)
@@ -194,7 +231,9 @@ uint64_t link_due_ns(const struct gate *gate)
 {
 	switch (gate->phase) {
 	case LINK_IDLE:
-		return gate->watcher.fd < 0 || gate->queue.first ? UINT64_MAX : gate->retry_ns;
+		if (gate->queue.first)
+			return queue_oldest_ns(&gate->queue) + WATCHER_STUCK_NS;
+		return gate->watcher.fd < 0 ? UINT64_MAX : gate->retry_ns;
 	case LINK_ASKED:
 		return gate->asked_deadline_ns;
 	case LINK_OPENING:

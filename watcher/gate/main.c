@@ -55,7 +55,7 @@ static void serve_once(struct gate *gate)
 	struct pollfd polls[] = {
 		{ gate->launcher.fd, POLLIN, 0 },
 		{ gate->watcher.fd, (short)(POLLIN | (gate->queue.first ? POLLOUT : 0)), 0 },
-		{ open ? FD_GATE_RUNTIME : -1, (short)(POLLIN | (gate->session.out_length ? POLLOUT : 0)), 0 },
+		{ open ? FD_GATE_RUNTIME : -1, link_events(gate), 0 },
 	};
 	uint64_t now;
 
@@ -69,7 +69,7 @@ static void serve_once(struct gate *gate)
 	link_tick(gate, now);
 	/* last, so that what the others asked for goes out in this turn */
 	if (gate->phase >= LINK_OPENING)
-		link_serve(gate, open && polls[2].revents, now);
+		link_serve(gate, open && polls[2].revents & (POLLIN | POLLHUP | POLLERR), now);
 }
 
 int main(void)

@@ -71,6 +71,7 @@ static int on_data(nghttp2_session *http2, uint8_t flags, int32_t id, const uint
 	if (stream->deadline_ns != UINT64_MAX)
 		stream->deadline_ns = session->now + CALL_DEADLINE_NS;
 	session->error = framing_feed(&stream->framing, bytes, length, session->now, forward, gate, &skipped);
+	stream->skipped += skipped;
 	if (skipped)
 		log_event(LOG_WARNING, "message too large, skipped", log_int("method", stream->method),
 			  log_int("messages", skipped), log_int("bound_bytes", FRAMING_MESSAGE_MAX));
@@ -107,17 +108,25 @@ static int on_header(nghttp2_session *http2, const nghttp2_frame *frame, const u
 	return 0;
 }
 
+/* OK is said only of an answer that was passed on whole: a list that lacks one is not complete. */
+static int32_t final_status(const struct stream *stream, uint32_t error)
+{
+	if (error || stream->grpc_status < 0)
+		return GRPC_UNKNOWN;
+	if (stream->grpc_status == 0 && (stream->skipped || stream->framing.have))
+		return GRPC_DATA_LOSS;
+	return stream->grpc_status;
+}
+
 static int on_stream_close(nghttp2_session *http2, int32_t id, uint32_t error, void *gate)
 {
 	struct stream *stream = stream_of(http2, id);
-	int32_t status;
 
 	if (!stream || stream->owner == OWNER_NONE)
 		return 0;
-	status = error || stream->grpc_status < 0 ? GRPC_UNKNOWN : stream->grpc_status;
 	if (stream->owner == OWNER_EVENTS)
 		session_of(gate)->closing = 1;
-	session_of(gate)->error = gate_on_end(gate, stream, status);
+	session_of(gate)->error = gate_on_end(gate, stream, final_status(stream, error));
 	stream->owner = OWNER_NONE;
 	return session_of(gate)->error ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }

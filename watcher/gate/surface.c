@@ -18,7 +18,7 @@ static const struct surface_call calls[] = {
 	{ "recvmsg", PHASE_SERVING, "messages of the launcher, with a descriptor", { ON_FD(FD_LAUNCHER, "the launcher's channel") } },
 	{ "recvmsg", PHASE_SERVING, "messages of the watcher", { ON_FD(FD_GATE_WATCHER, "the watcher's channel") } },
 	{ "recvfrom", PHASE_SERVING, "HTTP/2 from containerd", { ON_FD(FD_GATE_RUNTIME, "the runtime's socket"), NO_ADDRESS } },
-	{ "sendto", PHASE_SERVING, "CONNECT", { ON_FD(FD_LAUNCHER, "the launcher's channel"), NO_ADDRESS } },
+	{ "sendto", PHASE_SERVING, "CONNECT, DISMISS", { ON_FD(FD_LAUNCHER, "the launcher's channel"), NO_ADDRESS } },
 	{ "sendto", PHASE_SERVING, "payloads to the watcher", { ON_FD(FD_GATE_WATCHER, "the watcher's channel"), NO_ADDRESS } },
 	{ "sendto", PHASE_SERVING, "HTTP/2 to containerd", { ON_FD(FD_GATE_RUNTIME, "the runtime's socket"), NO_ADDRESS } },
 	{ "dup3", PHASE_SERVING, "a new watcher's channel",
