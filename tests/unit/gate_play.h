@@ -260,13 +260,4 @@ static void call(uint32_t method, uint64_t number, uint32_t epoch, const char *i
 	turns();
 }
 
-static void send_probe(uint32_t epoch, uint64_t nonce)
-{
-	struct msg_probe m = MESSAGE(PROBE, probe);
-
-	m.epoch = epoch;
-	m.nonce = nonce;
-	ck_assert_int_eq(channel_send(&watcher, &m, NULL), 0);
-}
-
 #endif

@@ -13,3 +13,7 @@ UNIT_watcher := $(filter-out watcher/main.c,$(wildcard watcher/*.c watcher/event
 LIBS_UNIT_watcher := -lprotobuf-c -ljansson
 UNIT_gate := $(filter-out watcher/gate/main.c,$(wildcard watcher/gate/*.c)) common/channel.c common/message.c common/log.c
 LIBS_UNIT_gate := -lnghttp2
+UNIT_gate_bounds := $(UNIT_gate)
+LIBS_UNIT_gate_bounds := $(LIBS_UNIT_gate)
+UNIT_watcher_bounds := $(UNIT_watcher)
+LIBS_UNIT_watcher_bounds := $(LIBS_UNIT_watcher)
