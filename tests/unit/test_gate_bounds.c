@@ -99,6 +99,20 @@ START_TEST(a_watcher_that_hangs_is_dismissed)
 }
 END_TEST
 
+/* It was the gate that was stopped: the watcher gets its time from the cut on. */
+START_TEST(a_gate_that_was_stopped_dismisses_nobody)
+{
+	begin();
+	fill_queue();
+	now += 40 * NS_PER_S;
+	gate_turn();
+	ck_assert_int_eq(gate.phase, LINK_IDLE);
+	nothing(&launcher);
+	ck_assert_int_ge(gate.watcher.fd, 0);
+	finish();
+}
+END_TEST
+
 /* An owned watcher that never stops sending: containerd and the clock get their turn. */
 START_TEST(a_flood_is_read_in_turns)
 {
@@ -232,5 +246,5 @@ START_TEST(no_stream_for_liveness)
 END_TEST
 
 UNIT_MAIN("gate_bounds", a_slow_watcher_holds_containerd_back, stuck_watcher, a_watcher_that_hangs_is_dismissed,
-	  a_flood_is_read_in_turns, calls_are_rate_bound, one_list_at_a_time, probes_are_rate_bound,
-	  a_late_refusal_harms_nothing, no_stream_for_liveness)
+	  a_gate_that_was_stopped_dismisses_nobody, a_flood_is_read_in_turns, calls_are_rate_bound, one_list_at_a_time,
+	  probes_are_rate_bound, a_late_refusal_harms_nothing, no_stream_for_liveness)

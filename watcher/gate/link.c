@@ -198,7 +198,7 @@ static void tick_up(struct gate *gate, uint64_t now)
 
 void link_tick(struct gate *gate, uint64_t now)
 {
-	if (watcher_waits(gate, WATCHER_STUCK_NS, now))
+	if (gate->phase == LINK_IDLE && watcher_waits(gate, WATCHER_STUCK_NS, now))	/* an open connection is cut first */
 		peers_watcher_stuck(gate, now);
 	if (gate->phase == LINK_IDLE)
 		connect_when_due(gate, now);

@@ -46,7 +46,9 @@ void peers_watcher_stuck(struct gate *gate, uint64_t now)
 	struct msg_dismiss dismiss = MESSAGE(DISMISS, dismiss);
 
 	dismiss.peer = P_WATCHER;
-	log_event(LOG_ERROR, "watcher does not read, dismissed", log_errno(channel_send(&gate->launcher, &dismiss, NULL)));
+	log_event(LOG_ERROR, "watcher does not read, dismissed");
+	if (channel_send(&gate->launcher, &dismiss, NULL))
+		log_event(LOG_ERROR, "the launcher does not read");
 	peers_watcher_gone(gate, now);
 }
 
