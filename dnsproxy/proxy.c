@@ -105,11 +105,12 @@ static int dispatch(struct proxy *p, const struct epoll_event *event)
 	return 0;
 }
 
-static int makes_sockets(const struct epoll_event *event)
+/* The channel makes sockets too, but they only read on such an event, and LIVE must not wait behind questions. */
+static int accepts(const struct epoll_event *event)
 {
 	enum source source = (enum source)(event->data.u32 >> 16);
 
-	return source == SOURCE_CHANNEL || source == SOURCE_TCP4 || source == SOURCE_TCP6;
+	return source == SOURCE_TCP4 || source == SOURCE_TCP6;
 }
 
 static int connected(const struct proxy *p)
@@ -147,12 +148,12 @@ static int turn(struct proxy *p, uint64_t *ticked_ns)
 	if (count < 0 && errno != EINTR)
 		log_fatal("epoll_wait", -errno);
 	p->now = clock_ns();
-	/* what makes sockets comes last: an event of this batch must not meet another socket in its place */
-	for (int i = 0; i < count; i++)
-		if (!makes_sockets(&events[i]))
-			dispatch(p, &events[i]);
+	/* new clients come last: an older one's hang-up in this batch must not end who took its place */
 	for (int i = 0; i < count && !error; i++)
-		if (makes_sockets(&events[i]))
+		if (!accepts(&events[i]))
+			error = dispatch(p, &events[i]);
+	for (int i = 0; i < count && !error; i++)
+		if (accepts(&events[i]))
 			error = dispatch(p, &events[i]);
 	if (!error && (p->due || p->now - *ticked_ns >= TICK_MS * NS_PER_MS)) {
 		*ticked_ns = p->now;

@@ -1,14 +1,18 @@
 """Clients and upstreams that mean harm."""
+import os
 import random
+import signal
 import socket
 import struct
 import time
+from pathlib import Path
 
 import pytest
 
 import dns
 from attacher import LIVE, PORT, SPAWN, SPAWN_FAILED, TOKEN, UDP, Proxy, channel_pair, header, receive, send as send_message
 from dns import ask, ask_tcp, query
+from upstream import Upstream
 
 GOOD = [(dns.A, b"\1\2\3\4")]
 EVIL = [(dns.A, b"\6\6\6\6")]
@@ -191,13 +195,136 @@ def test_client_that_never_reads(proxy, upstream):
         try:
             for i in range(5000):
                 s.sendall(dns.frame(query("big.example.com", dns.TXT, qid=i)))
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             pass
         assert ask_tcp(query("example.com")).an == 200
         assert proxy.memory() < 4096
     time.sleep(0.3)
     assert ask(query("example.com", edns=65000)).an == 200
     assert proxy.memory() < 2048
+
+
+@pytest.fixture
+def small_buffers():
+    """What a client does not read soon waits in the proxy."""
+    path = Path("/proc/sys/net/ipv4/tcp_wmem")
+    before = path.read_text()
+    path.write_text("4096 4096 4096")
+    yield
+    path.write_text(before)
+
+
+def deaf(segment=None):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    if segment:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
+    s.settimeout(6)
+    s.connect(("127.0.0.1", PORT))
+    return s
+
+
+def big(message, tcp):
+    return [dns.answer(message, [(dns.TXT, b"\xff" + b"x" * 255)] * 230)]
+
+
+def sockets_of(proxy):
+    return len(os.listdir(f"/proc/{proxy.pid}/fd"))
+
+
+def highest_memory(proxy, seconds):
+    highest, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        highest = max(highest, proxy.memory())
+        time.sleep(0.02)
+    return highest
+
+
+def test_unread_answers_of_one_client(proxy, upstream, small_buffers):
+    upstream.behave = big
+    with deaf() as s:
+        s.sendall(b"".join(dns.frame(query("big.example.com", dns.TXT, qid=i)) for i in range(60)))
+        assert highest_memory(proxy, 2) < 2300                         # 60 answers are 3.6 MB
+        with pytest.raises((EOFError, ConnectionResetError)):
+            for _ in range(60):
+                dns.read_frame(s)
+    assert ask_tcp(query("example.com")).an == 230
+
+
+def test_unread_answers_of_all_clients(proxy, upstream, small_buffers):
+    upstream.behave = big
+    clients = [deaf() for _ in range(60)]
+    for i in range(4):
+        for s in clients:
+            try:
+                s.sendall(dns.frame(query("big.example.com", dns.TXT, qid=i)))
+            except ConnectionError:
+                pass
+        time.sleep(0.5)
+    assert 2000 < highest_memory(proxy, 2) < 7000                      # 240 answers are 14 MB
+    assert ask(query("example.com", edns=65000)).an == 230
+    for s in clients:
+        s.close()
+
+
+def test_a_few_bytes_now_and_then_hold_nothing(proxy, upstream, small_buffers):
+    upstream.behave = big
+    with deaf(segment=536) as s:
+        for i in range(2):
+            s.sendall(dns.frame(query("big.example.com", dns.TXT, qid=i)))
+        time.sleep(1)
+        held, begin = sockets_of(proxy), time.monotonic()
+        while sockets_of(proxy) >= held - 1 and time.monotonic() - begin < 40:     # one is the upstream's, idle
+            s.recv(1500)
+            time.sleep(1)
+        assert 10 < time.monotonic() - begin < 35
+
+
+def test_more_questions_than_may_wait_hear_soon(proxy, upstream):
+    upstream.behave = lambda message, tcp: []
+    begin = time.monotonic()
+    with dns.connect() as s:
+        s.sendall(b"".join(dns.frame(query("hole.example.com", qid=i)) for i in range(100)))
+        early = [dns.read_frame(s) for _ in range(36)]
+        assert time.monotonic() - begin < 1.5
+        late = [dns.read_frame(s) for _ in range(64)]
+    assert 4 < time.monotonic() - begin < 6
+    assert {reply.rcode for reply in early + late} == {dns.SERVFAIL}
+    assert {reply.id for reply in late} == set(range(64))
+
+
+def test_an_old_clients_end_is_not_its_successors(proxy):
+    """A hang-up and the client that takes the place come in one batch, the newcomer first."""
+    clients = []
+    for _ in range(64):                                                # as many as there are places
+        clients.append(dns.connect())
+        time.sleep(0.005)
+    assert ask(query("example.com")).an == 1
+    os.kill(proxy.pid, signal.SIGSTOP)
+    try:
+        time.sleep(0.1)
+        newcomer = dns.connect()
+        clients[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        clients[0].close()
+    finally:
+        os.kill(proxy.pid, signal.SIGCONT)
+    time.sleep(0.2)
+    newcomer.sendall(dns.frame(query("example.com")))
+    assert dns.read_frame(newcomer).an == 1
+
+
+@pytest.mark.parametrize("send", [ask, ask_tcp])
+def test_a_bare_error_is_a_failed_try(zygote, upstream, send):
+    upstream.behave = lambda message, tcp: [message[:2] + struct.pack(">HHHHH", 0x8181, 0, 0, 0, 0)]
+    second = Upstream(port=5301)
+    made = Proxy(zygote, [upstream.address, second.address]).live()
+    begin = time.monotonic()
+    assert send(query("example.com")).an == 1 and len(upstream.seen) == 1
+    second.behave = upstream.behave
+    assert send(query("example.com")).rcode == dns.SERVFAIL            # never a FORMERR without our question
+    assert time.monotonic() - begin < 1.5
+    assert made.end()
+    second.close()
 
 
 def test_reset_clients(proxy, upstream):
