@@ -168,7 +168,7 @@ def test_help_as_the_containers_command_opens_nothing(flag):
             namespace = f"--pid=/proc/{pause.pid}/ns/pid_for_children"
             assert status("nsenter", namespace) == 2
         finally:
-            pause.terminate()
+            pause.kill()
 
 
 def test_ends_at_once_when_told():
