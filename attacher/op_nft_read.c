@@ -122,15 +122,26 @@ static int list_chains(int fd, const struct nft_set *set, struct listing *listin
 	return error;
 }
 
-static int expect(struct listing *listing, const struct nft_set *set)
+/* The text that the table must have, made once for pods with the same uplinks (nearly all). */
+static const struct listing *expect(const struct nft_set *set, const uint32_t uplinks[LW_UPLINKS])
 {
+	static struct listing want;
+	static uint32_t made_for[LW_UPLINKS];
 	int error = 0;
 
+	if (want.used && !memcmp(made_for, uplinks, sizeof(made_for)))
+		return &want;
+	want.used = 0;
 	for (unsigned i = 0; !error && i < NFT_CHAINS; i++)
-		error = nft_rules_describe_chain(set->chains[i], listing->text, sizeof(listing->text), &listing->used);
+		error = nft_rules_describe_chain(set->chains[i], want.text, sizeof(want.text), &want.used);
 	for (unsigned i = 0; !error && i < set->rule_count; i++)
-		error = nft_rules_describe_rule(set->rules[i], listing->text, sizeof(listing->text), &listing->used);
-	return error;
+		error = nft_rules_describe_rule(set->rules[i], want.text, sizeof(want.text), &want.used);
+	if (error) {
+		want.used = 0;
+		return NULL;
+	}
+	memcpy(made_for, uplinks, sizeof(made_for));
+	return &want;
 }
 
 static uint32_t port_id(int fd)
@@ -154,12 +165,15 @@ static int list_rules(int fd, struct listing *listing)
 	return error;
 }
 
-static int compare_with(int owner_fd, const struct nft_set *set)
+static int compare_with(int owner_fd, const struct nft_set *set, const uint32_t uplinks[LW_UPLINKS])
 {
-	static struct listing want, got;		/* 16 KiB each; one pod is read back at a time */
+	static struct listing got;		/* 16 KiB; one pod is read back at a time */
+	const struct listing *want = expect(set, uplinks);
 	int error;
 
-	want.used = got.used = 0;
+	if (!want)
+		return -ENOSPC;
+	got.used = 0;
 	got.tables = 0;
 	error = list(owner_fd, NFT_MSG_GETTABLE, NLM_F_ACK, NULL, on_table, &got);
 	if (!error && (got.tables != 1 || got.owner != port_id(owner_fd) || got.flags != op_nft_table_flags()))
@@ -168,11 +182,9 @@ static int compare_with(int owner_fd, const struct nft_set *set)
 		error = list_chains(owner_fd, set, &got);
 	if (!error)
 		error = list_rules(owner_fd, &got);
-	if (!error)
-		error = expect(&want, set);
 	if (error)
 		return error;
-	return want.used == got.used && !memcmp(want.text, got.text, want.used) ? 0 : -EBADE;
+	return want->used == got.used && !memcmp(want->text, got.text, want->used) ? 0 : -EBADE;
 }
 
 int op_nft_read_back(int owner_fd, const uint32_t uplinks[LW_UPLINKS])
@@ -181,7 +193,7 @@ int op_nft_read_back(int owner_fd, const uint32_t uplinks[LW_UPLINKS])
 	int error = nft_rules_build(&set, uplinks);
 
 	if (!error)
-		error = compare_with(owner_fd, &set);
+		error = compare_with(owner_fd, &set, uplinks);
 	nft_rules_free(&set);
 	return error;
 }
