@@ -4,6 +4,7 @@ The test stops the watcher, takes a copy of its channel to the attacher (pidfd_g
 as an owned watcher would.  Layouts are those of common/message.h.
 """
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -11,14 +12,16 @@ import struct
 
 import pytest
 
-from harness import evidence
+from harness import evidence, squat
+from node.config import SERVICE4
+from services import SINK_PORT
 from waiting import wait_until
 
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
 FD_WATCHER_ATTACHER = 5
 START, STARTED = 40, 41
 LIVE, ALREADY, FAILED, REFUSED, GONE = range(5)
-EPERM, ESRCH, EINVAL, EOPNOTSUPP = -1, -3, -22, -95
+EPERM, ESRCH, EINVAL, EOPNOTSUPP, EADDRINUSE = -1, -3, -22, -95, -98
 AUDIT_ALL = 1
 
 
@@ -96,6 +99,22 @@ def test_a_process_that_is_gone(node, agent, make_pod):
     with OwnedWatcher(agent) as watcher:
         assert watcher.claim(run.sandbox, pid) == (GONE, ESRCH)
     assert evidence.attached(node, run) == ["lw_egress"]
+
+
+def test_after_a_failed_first_attach_the_pod_sends_nothing(node, agent, sink, make_pod):
+    """Slot 0 denies.  Nobody repeats the claim here, and the job has no barrier that would hold it."""
+    run = make_pod(barrier=False)
+    with OwnedWatcher(agent) as watcher:
+        run.make_sandbox()
+        with squat.port_taken(node, run, "udp4"):
+            assert watcher.claim(run.sandbox, node.node_pid(run.pause)) == (FAILED, EADDRINUSE)
+        assert evidence.attached(node, run) == ["lw_egress"]
+        assert evidence.slot_of(node, run) == 0
+        with evidence.bridge_counter(node, run) as sent:
+            run.run_main()
+            tried = json.loads(run["build"].exec("probe", "udp", SERVICE4, str(SINK_PORT), "3")[1])
+            assert (tried["sent"], tried["errno"]) == (0, "EPERM")
+            assert sent() == 0
 
 
 @pytest.mark.parametrize("message", [
