@@ -110,6 +110,7 @@ $(B)/leitwacht-initc: $(INITC) $(wildcard initc/*.h) common/version.h
 include tests/Makefile.inc
 -include tests/system/Makefile.inc
 -include tests/bench/Makefile.inc
+-include tests/vm/Makefile.inc
 
 # ---- the two commands of README.md --------------------------------------------
 .PHONY: deps
@@ -127,5 +128,5 @@ clean:	## remove build/
 
 .PHONY: help
 help:	## this list
-	@grep -hE '^[a-z-]+:.*##' Makefile tests/Makefile.inc tests/system/Makefile.inc tests/bench/Makefile.inc 2>/dev/null | \
+	@grep -hE '^[a-z-]+:.*##' Makefile tests/Makefile.inc tests/system/Makefile.inc tests/bench/Makefile.inc tests/vm/Makefile.inc 2>/dev/null | \
 		sed -E 's/:.*##[[:space:]]*/\t/' | while IFS=$$'\t' read -r a b; do printf '  make %-15s %s\n' "$$a" "$$b"; done
