@@ -56,6 +56,8 @@ static void on_peer(struct attacher *attacher, struct received *in)
 	if (dup3(in->fds[0], number, O_CLOEXEC) < 0)
 		log_fatal("cannot take a peer's channel", -errno);
 	channel->fd = number;
+	if (!is_watcher)
+		attacher->zygote_silence = 0;
 	pod_watch(attacher, number, EPOLLIN, is_watcher ? WATCH_WATCHER : WATCH_ZYGOTE, NULL);
 }
 
