@@ -78,7 +78,7 @@ struct msg_keep { struct msg_header h; char sandbox[SANDBOX_ID_LENGTH]; };
 struct msg_forget { struct msg_header h; char sandbox[SANDBOX_ID_LENGTH]; };
 /* The pidfd of a proxy that did not end when its channel was closed. */
 struct msg_end_proxy { struct msg_header h; };
-/* `peer` (watcher or zygote) broke the contract: end it, a new one gets a new channel. */
+/* `peer` (watcher or zygote) broke the contract or hangs: end it, a new one gets a new channel. */
 struct msg_dismiss { struct msg_header h; uint32_t peer; uint8_t pad[4]; };
 /* The new channel to `peer` (one of enum process). */
 struct msg_peer { struct msg_header h; uint32_t peer; uint8_t pad[4]; };
